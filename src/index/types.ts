@@ -1,0 +1,156 @@
+/** The public shapes of a durable index: metadata, batches, results, reports. Implemented by durable-index.ts. */
+import type { EmbedderIdentity } from '../embed/embedder.ts';
+import type { Epoch, Generation, Lsn } from '../util/ids.ts';
+import type { Snapshot } from './snapshot.ts';
+
+export type IndexKind = 'code' | 'vector';
+export type Metric = 'cosine' | 'dot' | 'euclidean';
+export type SyncMode = 'always' | 'interval' | 'off';
+
+/** metadata.json: identity and configuration only, human-readable, atomic. Counts are never in here. [3.1] */
+export interface IndexMetadata {
+  readonly schemaVersion: 1;
+  /** ^[a-z0-9][a-z0-9._-]{0,63}$ */
+  readonly name: string;
+  readonly kind: IndexKind;
+  /** 0 in a lexical-only index. */
+  readonly dimension: number;
+  readonly distanceMetric: Metric;
+  readonly vectorType: 'f32';
+  readonly indexConfig: { readonly max_connections: number; readonly ef_construction: number; readonly ef_search: number; readonly max_layer: number };
+  readonly embedder: EmbedderIdentity | null;
+  /** Canonical source root of a code index; a hint that can be re-attached, no path inside the index decides anything. */
+  readonly sourceRoot: string | null;
+  /** Versions of what decides the content of rows; rows of older versions are stale. [6.16] */
+  readonly contentVersions: { readonly chunker: number; readonly tokenizer: number };
+  readonly createdAt: string;
+  readonly modifiedAt: string;
+  readonly owner: string;
+}
+
+/** Fencing token of the writer. Every publish calls assertHeld first and carries the epoch. */
+export interface WriterLease {
+  readonly epoch: Epoch;
+  /** Throws FENCED when the lock is not ours any more. */
+  assertHeld(): void;
+}
+
+export interface IndexOptions {
+  readonly syncMode: SyncMode;
+  /** Used by `interval`: the most that an ack can lose, milliseconds. */
+  readonly syncIntervalMs: number;
+  /** A memtable is frozen when it reaches one of these. */
+  readonly memtableMaxChunks: number;
+  readonly memtableMaxBytes: number;
+  readonly walFileMaxBytes: number;
+  /** Tiered compaction: merge when this many segments are within one tier. */
+  readonly compactionFanIn: number;
+}
+
+export interface Batch {
+  /** Encoded documents (format/doc-codec.ts). A put replaces the document with the same key. */
+  readonly puts: readonly Uint8Array[];
+  /** Keys; deleting an absent key is no error. */
+  readonly deletes: readonly string[];
+}
+
+export interface CommitResult {
+  readonly lsn: Lsn;
+  /** What this ack means: 'always' = survives power loss; 'interval' / 'off' = may be lost, see FORMAT.md. */
+  readonly syncMode: SyncMode;
+  readonly durable: boolean;
+}
+
+export interface PersistResult {
+  readonly cause: string;
+  readonly generation: Generation;
+  readonly segmentsAdded: number;
+  readonly bytesWritten: number;
+  readonly durationMs: number;
+}
+
+export interface SegmentInfo {
+  readonly id: string;
+  readonly file: string;
+  readonly bytes: number;
+  readonly checksum: string;
+  readonly docs: number;
+  readonly chunks: number;
+  readonly tombstones: number;
+  readonly minLsn: number;
+  readonly maxLsn: number;
+  readonly createdAt: string;
+}
+
+export interface IndexStats {
+  /** LSN of the last committed batch; of the last batch whose WAL bytes are synced; of the last batch inside segments. */
+  readonly version: Lsn;
+  readonly syncedVersion: Lsn;
+  readonly durableVersion: Lsn;
+  readonly generation: Generation;
+  readonly docs: number;
+  readonly chunks: number;
+  readonly symbols: number;
+  readonly edges: number;
+  readonly vectors: number;
+  readonly segments: readonly SegmentInfo[];
+  readonly memtableChunks: number;
+  readonly memtableBytes: number;
+  readonly walBytes: number;
+  readonly diskBytes: number;
+  readonly memoryBytes: number;
+  readonly batchesCommitted: number;
+  readonly bytesWritten: { readonly wal: number; readonly flush: number; readonly compaction: number; readonly manifest: number };
+}
+
+/** What opening found; kept for status and doctor. Nothing here is silent. */
+export interface RecoveryReport {
+  readonly generation: Generation;
+  readonly replayedBatches: number;
+  readonly tornTailBytes: number;
+  readonly orphansRemoved: readonly string[];
+  readonly quarantined: readonly { readonly file: string; readonly reason: string }[];
+  /** Reasons why the index is degraded; empty = healthy. */
+  readonly degraded: readonly string[];
+  readonly durationMs: number;
+}
+
+export interface Damage {
+  readonly file: string;
+  readonly offset: number | null;
+  readonly what: string;
+}
+
+export interface VerifyReport {
+  readonly ok: boolean;
+  readonly filesChecked: number;
+  readonly bytesChecked: number;
+  readonly damages: readonly Damage[];
+}
+
+/**
+ * One durable index. Commits are serialised inside; readers take snapshots and are never blocked by writers.
+ * The persist loop (when to call `persist`) is the owner's business.
+ */
+export interface DurableIndex {
+  readonly metadata: IndexMetadata;
+  readonly recovery: RecoveryReport;
+  readonly version: Lsn;
+  readonly durableVersion: Lsn;
+  /** Atomic: all or nothing for readers and after a crash. Refuses a batch of the wrong dimension with DIMENSION_MISMATCH. */
+  commit(batch: Batch): Promise<CommitResult>;
+  snapshot(): Snapshot;
+  /** True when the memtable has reached a limit. */
+  readonly wantsPersist: boolean;
+  /** One turn: freeze, flush in a worker, publish a manifest, trim the WAL. A no-op when nothing is dirty. One at a time. */
+  persist(cause: string): Promise<PersistResult>;
+  /** One step of the tiered policy in a worker; null when there is nothing to do. */
+  compact(): Promise<PersistResult | null>;
+  /** Makes every ack given so far survive power loss (matters for `interval` and `off`). */
+  sync(): Promise<void>;
+  verify(options: { readonly deep: boolean; readonly signal?: AbortSignal }): Promise<VerifyReport>;
+  stats(): IndexStats;
+  updateMetadata(change: Partial<Pick<IndexMetadata, 'name' | 'sourceRoot' | 'embedder' | 'contentVersions'>>): Promise<void>;
+  /** Persists nothing by itself (call `persist` first for a clean shutdown); releases files and memory. */
+  close(): Promise<void>;
+}
