@@ -13,6 +13,8 @@ export interface InitializeParams {
   readonly protocol: { readonly min: number; readonly max: number };
   /** Content of <data>/run/token (0600). */
   readonly token: string;
+  /** Notifications that the client wants ('index/changed'); none when absent. Progress is asked for per request. */
+  readonly notifications?: readonly string[];
 }
 export interface InitializeResult {
   readonly daemonVersion: string;
@@ -187,4 +189,241 @@ export interface SymbolHit {
 export interface SymbolsResult {
   readonly symbols: readonly SymbolHit[];
   readonly meta: AnswerMeta;
+}
+
+// ---- the service
+export interface EmptyParams {
+  readonly [key: string]: never;
+}
+export interface ShutdownParams {
+  /**
+   * 'user' (default): somebody asked for it. 'handover': the client wants to start its own version; refused with VERSION_SKEW
+   * unless the client is newer than the daemon.
+   */
+  readonly reason?: 'user' | 'handover';
+}
+export interface ShutdownResult {
+  /** The process ends after this answer; the connection closes when it drains. */
+  readonly pid: number;
+}
+/** 'starting' | 'serving' | 'draining' | 'stopped' */
+export type DaemonState = 'starting' | 'serving' | 'draining' | 'stopped';
+export interface HealthResult {
+  readonly ok: boolean;
+  readonly state: DaemonState;
+  readonly pid: number;
+  readonly epoch: number;
+  readonly version: string;
+  readonly uptimeMs: number;
+}
+export interface DaemonStatus extends HealthResult {
+  readonly protocol: number;
+  readonly startedAt: string;
+  readonly dataDir: string;
+  readonly socket: string;
+  readonly logFile: string;
+  readonly node: string;
+  readonly connections: number;
+  readonly inFlight: number;
+  /** Bytes: resident set of the process (its worker threads included), JavaScript heap, external and array buffers. */
+  readonly memory: { readonly rss: number; readonly heapUsed: number; readonly external: number };
+  /** Delay of the event loop since start, milliseconds. */
+  readonly eventLoop: { readonly p50Ms: number; readonly p99Ms: number; readonly maxMs: number };
+  /** Milliseconds; null = never. */
+  readonly idleExitMs: number | null;
+  readonly embedder: { readonly name: string; readonly revision: string; readonly dimension: number } | null;
+  readonly indexes: readonly IndexSummary[];
+  readonly failed: readonly FailedIndex[];
+  /** Things that a user should know: configuration, permissions, damaged indexes. */
+  readonly warnings: readonly string[];
+}
+export interface Distribution {
+  readonly count: number;
+  readonly meanMs: number;
+  readonly p50Ms: number;
+  readonly p95Ms: number;
+  readonly p99Ms: number;
+  readonly maxMs: number;
+}
+export interface MetricsResult {
+  /** Monotone since start. */
+  readonly counters: Readonly<Record<string, number>>;
+  /** Values of now. */
+  readonly gauges: Readonly<Record<string, number>>;
+  /** Duration of requests by method, over the last 1,024 of each. */
+  readonly requests: Readonly<Record<string, Distribution>>;
+}
+export interface ConfigGetParams {
+  readonly key?: string;
+}
+export interface ConfigValue {
+  readonly key: string;
+  readonly value: string | number | boolean | null;
+  readonly origin: 'default' | 'file' | 'environment' | 'flag';
+  /** File, variable or flag that set it. */
+  readonly source: string | null;
+  readonly description: string;
+}
+export interface ConfigGetResult {
+  readonly file: string;
+  readonly values: readonly ConfigValue[];
+}
+/** An OpenRPC 1.x document. */
+export interface DiscoverResult {
+  readonly openrpc: string;
+  readonly info: { readonly title: string; readonly version: string };
+  readonly methods: readonly { readonly name: string; readonly summary: string; readonly params: readonly unknown[]; readonly result: unknown }[];
+}
+
+// ---- index/*, continued
+export interface IndexOpenParams extends IndexCreateParams {
+  /** Take the index of the nearest enclosing root when there is one, instead of making one for `root` itself. */
+  readonly enclosing?: boolean;
+}
+export interface FailedIndex {
+  readonly index: string;
+  readonly path: string;
+  readonly code: string;
+  readonly reason: string;
+  readonly hint?: string;
+}
+export interface IndexListResult {
+  readonly indexes: readonly IndexSummary[];
+  /** Directories that hold an index that could not be read; their bytes are untouched. */
+  readonly failed: readonly FailedIndex[];
+}
+export interface IndexFlushResult {
+  readonly index: string;
+  readonly lsn: number;
+  readonly durableLsn: number;
+  readonly generation: number;
+  readonly tookMs: number;
+}
+export interface IndexVerifyParams extends IndexRef {
+  /** Read and check every block, not only footers, counts and checksums of files. */
+  readonly deep?: boolean;
+  readonly progressToken?: string;
+}
+export interface IndexVerifyResult {
+  readonly index: string;
+  readonly ok: boolean;
+  readonly filesChecked: number;
+  readonly bytesChecked: number;
+  readonly damages: readonly { readonly file: string; readonly offset: number | null; readonly what: string }[];
+  readonly tookMs: number;
+}
+export interface SegmentWire {
+  readonly id: string;
+  readonly file: string;
+  readonly bytes: number;
+  readonly checksum: string;
+  readonly docs: number;
+  readonly chunks: number;
+  readonly tombstones: number;
+  readonly minLsn: number;
+  readonly maxLsn: number;
+  readonly createdAt: string;
+}
+export interface IndexInspectResult {
+  readonly index: string;
+  readonly directory: string;
+  /** metadata.json as stored. */
+  readonly metadata: Readonly<Record<string, unknown>>;
+  readonly generation: number;
+  readonly lsn: number;
+  readonly syncedLsn: number;
+  readonly durableLsn: number;
+  readonly docs: number;
+  readonly chunks: number;
+  readonly vectors: number;
+  readonly symbols: number;
+  readonly edges: number;
+  readonly segments: readonly SegmentWire[];
+  readonly memtable: { readonly chunks: number; readonly bytes: number };
+  readonly walBytes: number;
+  readonly diskBytes: number;
+  readonly memoryBytes: number;
+  readonly batchesCommitted: number;
+  readonly bytesWritten: { readonly wal: number; readonly flush: number; readonly compaction: number; readonly manifest: number };
+  readonly recovery: { readonly generation: number; readonly replayedBatches: number; readonly tornTailBytes: number; readonly orphansRemoved: readonly string[]; readonly quarantined: readonly { readonly file: string; readonly reason: string }[]; readonly degraded: readonly string[]; readonly durationMs: number };
+}
+export interface IndexDeleteParams extends IndexRef {
+  /** Remove the bytes. Without it the directory is kept aside and named in the result. */
+  readonly purge?: boolean;
+}
+export interface IndexDeleteResult {
+  readonly index: string;
+  readonly purged: boolean;
+  /** Where the data is kept; null when purged. */
+  readonly keptAt: string | null;
+}
+export interface IndexRebuildParams extends IndexRef {
+  readonly wait?: boolean;
+  readonly progressToken?: string;
+}
+
+// ---- graph/*
+export interface GraphParams extends IndexRef {
+  /** A symbol's name, plain or qualified (`Class.method`). */
+  readonly name: string;
+  /** Only definitions in files that match one of these globs. */
+  readonly paths?: readonly string[];
+  readonly kinds?: readonly string[];
+  readonly languages?: readonly string[];
+  readonly limit?: number;
+}
+export interface DefinitionResult {
+  readonly definitions: readonly SymbolHit[];
+  /** More than one definition answers to the name; they are the candidates. */
+  readonly ambiguous: boolean;
+  readonly meta: AnswerMeta;
+}
+export interface ReferenceHit {
+  readonly path: string;
+  readonly line: number;
+  /** 'call' | 'import' | 'extends' | 'implements' | 'reference' */
+  readonly kind: string;
+  /** The name as written at this place. */
+  readonly target: string;
+  /** Symbol in whose body it stands; null at the top level of a file. */
+  readonly from: SymbolHit | null;
+}
+export interface ReferencesResult {
+  /** What the name may mean. Edges are matched by name: with several definitions a reference belongs to one of them. */
+  readonly definitions: readonly SymbolHit[];
+  readonly ambiguous: boolean;
+  readonly references: readonly ReferenceHit[];
+  readonly truncated: boolean;
+  readonly meta: AnswerMeta;
+}
+export interface CalleeHit {
+  readonly target: string;
+  readonly path: string;
+  readonly line: number;
+  /** Definition of the caller that this call stands in. */
+  readonly from: SymbolHit;
+  /** Definitions that the name may mean: one = resolved, several = ambiguous, none = outside the index. */
+  readonly candidates: readonly SymbolHit[];
+}
+export interface CalleesResult {
+  readonly definitions: readonly SymbolHit[];
+  readonly ambiguous: boolean;
+  readonly callees: readonly CalleeHit[];
+  readonly truncated: boolean;
+  readonly meta: AnswerMeta;
+}
+
+// ---- notifications
+export interface IndexChanged {
+  readonly index: string;
+  readonly state: IndexState;
+  readonly lsn: number;
+  readonly pendingFiles: number;
+}
+export interface ProgressParams {
+  readonly token: string;
+  readonly value: ProgressValue;
+}
+export interface CancelParams {
+  readonly id: string | number;
 }
