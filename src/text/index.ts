@@ -1,0 +1,5 @@
+/** What other parts use of the text layer. */
+export { commentTerms, definitionTerms, isSymbolQuery, symbolNames } from './names.ts';
+export { adjacentPairs, normalizedStem, pathParts, pathPenalty, pathTerms, sideKinds, type SideKind } from './paths.ts';
+export { isStopWord } from './stop-words.ts';
+export { countTerms, queryTerms, textTerms, textWords, TOKENIZER_VERSION, type TermCounts } from './tokenizer.ts';

@@ -1,0 +1,53 @@
+/**
+ * Names of definitions, and names in queries. Owns what makes a query word a symbol name.
+ */
+import { identifierParts } from './split.ts';
+import { stem } from './stemmer.ts';
+import { addTerms, textWords, wordTerms, type TermCounts } from './tokenizer.ts';
+
+/**
+ * SymbolRecord.terms: distinct terms of a definition name. The first is the whole name when there is more than one part,
+ * also for names of several words (Markdown headings, `operator ==`), whose whole is the lower-case text.
+ */
+export function definitionTerms(name: string): string[] {
+  const words = textWords(name);
+  if (words.length === 0) return [];
+  if (words.length === 1) return [...new Set(wordTerms(words[0] as string))];
+  return [...new Set([words.join(' ').toLowerCase(), ...words.flatMap((word) => identifierParts(word)).map(stem)])];
+}
+
+/** DocRecord.commentTerms: terms of all comments of a file. */
+export function commentTerms(comments: Iterable<string>): TermCounts {
+  const terms = new Map<string, number>();
+  let length = 0;
+  for (const comment of comments) length += addTerms(terms, comment);
+  return { terms, length };
+}
+
+const SEPARATOR = /::|\.|->|\\/;
+
+/** True for a query that is one word and looks like a name in code: qualified, snake_case, inner capital, leading capital. */
+export function isSymbolQuery(query: string): boolean {
+  const text = query.trim();
+  return !/\s/.test(text) && (SEPARATOR.test(text) || text.includes('_') || /[a-z][A-Z]/.test(text) || /^[A-Z]/.test(text));
+}
+
+const QUALIFIED = /[\p{L}_$][\p{L}\p{N}_$]*(?:(?:::|\.|->|\\)[\p{L}_$][\p{L}\p{N}_$]*)*/gu;
+/** Inner capital, underscore or separator; `Word`, `URL`: a capitalised word is looked up too, since a lookup costs nothing. */
+const NAME_LIKE = /[a-z][A-Z]|_|::|\.|->|[A-Z]{2,}[a-z]|^[A-Z][a-z]{2,}$|^[A-Z]{2,}$/;
+
+/**
+ * Names of symbols that a query may mean: all of it if it is one word, else the words that look like names; a qualified
+ * name also gives its last part, and itself with '.' between the parts (as SymbolRecord.qualified has it).
+ */
+export function symbolNames(query: string): string[] {
+  const text = query.trim();
+  const words = /\s/.test(text) ? (text.match(QUALIFIED) ?? []).filter((word) => NAME_LIKE.test(word)) : [text];
+  const names = new Set<string>();
+  for (const word of words) {
+    const parts = word.split(SEPARATOR).filter((part) => part !== '');
+    names.add(word);
+    if (parts.length > 1) names.add(parts.join('.')).add(parts[parts.length - 1] as string);
+  }
+  return [...names].filter((name) => name !== '');
+}
