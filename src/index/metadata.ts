@@ -1,0 +1,115 @@
+/**
+ * metadata.json: builds, parses and checks it. Identity and configuration only, never counts. [3.1]
+ * A file that is not exactly right is CORRUPT with the field named; nothing is guessed or filled in.
+ */
+import type { EmbedderIdentity } from '../embed/embedder.ts';
+import { DOC_LIMITS } from '../format/doc-layout.ts';
+import { CairnError } from '../util/errors.ts';
+import type { IndexKind, IndexMetadata, Metric } from './types.ts';
+
+export const METADATA_FILE = 'metadata.json';
+export const METADATA_MAX_BYTES = 64 << 10;
+const NAME = /^[a-z0-9][a-z0-9._-]{0,63}$/;
+const MAX_DIMENSION = DOC_LIMITS.dimension;
+const METRICS: readonly Metric[] = ['cosine', 'dot', 'euclidean'];
+const KINDS: readonly IndexKind[] = ['code', 'vector'];
+
+/** What a caller decides about a new index; the rest is filled in by `newMetadata`. */
+export interface IndexDefinition {
+  readonly name: string;
+  readonly kind: IndexKind;
+  readonly dimension: number;
+  readonly distanceMetric?: Metric;
+  readonly embedder?: EmbedderIdentity | null;
+  readonly sourceRoot?: string | null;
+  readonly contentVersions?: IndexMetadata['contentVersions'];
+  readonly owner?: string;
+}
+
+/** `now` in milliseconds since 1970. INVALID_ARGUMENT names the field that is wrong. */
+export function newMetadata(definition: IndexDefinition, now: number): IndexMetadata {
+  const time = new Date(now).toISOString();
+  const metadata: IndexMetadata = {
+    schemaVersion: 1,
+    name: definition.name,
+    kind: definition.kind,
+    dimension: definition.dimension,
+    distanceMetric: definition.distanceMetric ?? 'cosine',
+    vectorType: 'f32',
+    indexConfig: { max_connections: 16, ef_construction: 200, ef_search: 50, max_layer: 16 },
+    embedder: definition.embedder ?? null,
+    sourceRoot: definition.sourceRoot ?? null,
+    contentVersions: definition.contentVersions ?? { chunker: 1, tokenizer: 1 },
+    createdAt: time,
+    modifiedAt: time,
+    owner: definition.owner ?? '',
+  };
+  const problem = problemOf(metadata);
+  if (problem !== null) throw new CairnError('INVALID_ARGUMENT', `index definition: ${problem}`);
+  return metadata;
+}
+
+export function encodeMetadata(metadata: IndexMetadata): Uint8Array {
+  return Buffer.from(`${JSON.stringify(metadata, null, 2)}\n`, 'utf8');
+}
+
+/** CORRUPT when it is no metadata.json, NEWER_FORMAT when a later cairn wrote it. `path` is for the message only. */
+export function decodeMetadata(bytes: Uint8Array, path: string): IndexMetadata {
+  let value: unknown;
+  try {
+    value = JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes));
+  } catch (cause) {
+    throw corrupt(path, 'is not JSON', cause);
+  }
+  if (!isObject(value)) throw corrupt(path, 'is not a JSON object');
+  const schema = value['schemaVersion'];
+  if (Number.isSafeInteger(schema) && (schema as number) > 1) {
+    throw new CairnError('NEWER_FORMAT', `${path}: schemaVersion ${String(schema)}, this cairn reads 1`, { path, hint: 'Use the cairn version that wrote it, or a newer one.' });
+  }
+  const problem = problemOf(value);
+  if (problem !== null) throw corrupt(path, problem);
+  return value as unknown as IndexMetadata;
+}
+
+/** The first field that is wrong, or null. */
+function problemOf(value: object): string | null {
+  const m = value as Record<string, unknown>;
+  if (m['schemaVersion'] !== 1) return 'schemaVersion is not 1';
+  if (typeof m['name'] !== 'string' || !NAME.test(m['name'])) return `name does not match ${NAME.source}`;
+  if (!KINDS.includes(m['kind'] as IndexKind)) return `kind is not one of ${KINDS.join(', ')}`;
+  if (!isWhole(m['dimension'], 0, MAX_DIMENSION)) return `dimension is not a whole number from 0 to ${MAX_DIMENSION}`;
+  if (!METRICS.includes(m['distanceMetric'] as Metric)) return `distanceMetric is not one of ${METRICS.join(', ')}`;
+  if (m['vectorType'] !== 'f32') return 'vectorType is not f32';
+  if (!hasWholes(m['indexConfig'], ['max_connections', 'ef_construction', 'ef_search', 'max_layer'])) return 'indexConfig is incomplete';
+  if (!hasWholes(m['contentVersions'], ['chunker', 'tokenizer'])) return 'contentVersions is incomplete';
+  if (m['sourceRoot'] !== null && typeof m['sourceRoot'] !== 'string') return 'sourceRoot is neither a string nor null';
+  for (const field of ['createdAt', 'modifiedAt']) {
+    if (typeof m[field] !== 'string' || Number.isNaN(Date.parse(m[field]))) return `${field} is not a time`;
+  }
+  if (typeof m['owner'] !== 'string') return 'owner is not a string';
+  return embedderProblem(m['embedder'], m['dimension'] as number);
+}
+
+function embedderProblem(value: unknown, dimension: number): string | null {
+  if (value === null) return null;
+  if (!isObject(value)) return 'embedder is neither an object nor null';
+  for (const field of ['name', 'revision', 'fingerprint']) if (typeof value[field] !== 'string') return `embedder.${field} is not a string`;
+  if (typeof value['normalized'] !== 'boolean') return 'embedder.normalized is not a boolean';
+  return value['dimension'] === dimension ? null : 'embedder.dimension differs from dimension';
+}
+
+function hasWholes(value: unknown, fields: readonly string[]): boolean {
+  return isObject(value) && fields.every((field) => isWhole(value[field], 0, 2 ** 31));
+}
+
+function isWhole(value: unknown, min: number, max: number): boolean {
+  return Number.isSafeInteger(value) && (value as number) >= min && (value as number) <= max;
+}
+
+function isObject(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+function corrupt(path: string, what: string, cause?: unknown): CairnError {
+  return new CairnError('CORRUPT', `${path}: ${what}`, { path, offset: 0, cause, hint: 'The file was left as it is; restore it from a backup or import the directory again.' });
+}
