@@ -1,0 +1,199 @@
+/**
+ * Env on the real file system. Owns every call of node:fs that the storage engine makes; decides nothing about formats or
+ * order. Never follows a symbolic link, never writes through a file whose sync failed: the kernel marks pages clean after a
+ * failed fsync, so a second one would report success for bytes that are not on the disk.
+ */
+import { randomBytes } from 'node:crypto';
+import { constants, readSync } from 'node:fs';
+import * as fs from 'node:fs/promises';
+import { CairnError } from '../util/errors.ts';
+import type { Clock, Env, EnvFile, FileStat, OpenMode } from './env.ts';
+import { errnoOf, toCairnError } from './errno.ts';
+
+/** libuv sets O_CLOEXEC on every descriptor it opens. */
+const OPEN_FLAGS: Readonly<Record<OpenMode, number>> = {
+  read: constants.O_RDONLY | constants.O_NOFOLLOW,
+  create: constants.O_RDWR | constants.O_CREAT | constants.O_EXCL | constants.O_NOFOLLOW,
+  update: constants.O_RDWR | constants.O_NOFOLLOW,
+};
+const FILE_MODE = 0o600;
+const DIRECTORY_MODE = 0o700;
+
+export function nodeEnv(): Env {
+  const poisoned = new Set<string>();
+  return {
+    open: (path, mode) => openFile(path, mode, poisoned),
+    readFile,
+    stat,
+    readdir: (path) => guard('list', path, () => fs.readdir(path)),
+    mkdir: (path) => guard('create directory', path, async () => void (await fs.mkdir(path, { recursive: true, mode: DIRECTORY_MODE }))),
+    rename: (from, to) =>
+      guard('rename', from, async () => {
+        await fs.rename(from, to);
+        if (poisoned.delete(from)) poisoned.add(to);
+        else poisoned.delete(to);
+      }),
+    unlink: (path) =>
+      guard('remove', path, async () => {
+        await fs.unlink(path);
+        poisoned.delete(path);
+      }),
+    rmdir: (path) => guard('remove directory', path, () => fs.rmdir(path)),
+    link: (existing, created) => guard('link', created, () => fs.link(existing, created)),
+    syncDir,
+    clock: nodeClock,
+    random: { bytes: (length) => randomBytes(length) },
+  };
+}
+
+const nodeClock: Clock = {
+  now: () => Date.now(),
+  monotonic: () => performance.now(),
+  setTimer: (callback, delayMs) => {
+    const timer = setTimeout(callback, delayMs);
+    return { cancel: () => clearTimeout(timer) };
+  },
+};
+
+async function guard<T>(action: string, path: string, call: () => Promise<T>): Promise<T> {
+  try {
+    return await call();
+  } catch (error) {
+    throw toCairnError(error, action, path);
+  }
+}
+
+async function openFile(path: string, mode: OpenMode, poisoned: Set<string>): Promise<EnvFile> {
+  // Reopening would hide the failed sync: only a new file under this name (rename, or unlink and create) clears it.
+  if (mode === 'update' && poisoned.has(path)) throw poisonedError(path, undefined);
+  const handle = await guard('open', path, () => fs.open(path, OPEN_FLAGS[mode], FILE_MODE));
+  if (mode === 'create') poisoned.delete(path);
+  return new NodeFile(path, handle, () => poisoned.add(path));
+}
+
+async function readFile(path: string, maxBytes: number): Promise<Buffer> {
+  const handle = await guard('open', path, () => fs.open(path, OPEN_FLAGS.read));
+  try {
+    const { size } = await guard('read', path, () => handle.stat());
+    if (size > maxBytes) throw new CairnError('CORRUPT', `${path} has ${size} bytes, more than the ${maxBytes} that such a file can have`, { path, offset: maxBytes });
+    return await guard('read', path, () => readFully(handle, 0, size));
+  } finally {
+    await handle.close();
+  }
+}
+
+async function readFully(handle: fs.FileHandle, position: number, length: number): Promise<Buffer> {
+  const target = Buffer.allocUnsafe(length);
+  let done = 0;
+  while (done < length) {
+    const { bytesRead } = await handle.read(target, done, length - done, position + done);
+    if (bytesRead === 0) break;
+    done += bytesRead;
+  }
+  return target.subarray(0, done);
+}
+
+async function stat(path: string): Promise<FileStat | null> {
+  try {
+    const found = await fs.lstat(path, { bigint: true });
+    const kind = found.isFile() ? 'file' : found.isDirectory() ? 'directory' : found.isSymbolicLink() ? 'symlink' : 'other';
+    return { kind, size: Number(found.size), mtimeMs: Number(found.mtimeNs) / 1e6, ino: found.ino, mode: Number(found.mode) };
+  } catch (error) {
+    if (errnoOf(error) === 'ENOENT') return null;
+    throw toCairnError(error, 'look at', path);
+  }
+}
+
+async function syncDir(path: string): Promise<void> {
+  const handle = await guard('open directory', path, () => fs.open(path, constants.O_RDONLY | constants.O_DIRECTORY | constants.O_NOFOLLOW));
+  try {
+    await guard('sync directory', path, () => handle.sync());
+  } finally {
+    await handle.close();
+  }
+}
+
+function poisonedError(path: string, cause: unknown): CairnError {
+  return new CairnError('POISONED', `${path}: an earlier sync failed, the file takes no more writes`, {
+    path,
+    cause,
+    hint: 'The engine goes on in a new file; check the disk if this repeats.',
+  });
+}
+
+class NodeFile implements EnvFile {
+  readonly path: string;
+  readonly #handle: fs.FileHandle;
+  readonly #onPoison: () => void;
+  #failure: CairnError | null = null;
+
+  constructor(path: string, handle: fs.FileHandle, onPoison: () => void) {
+    this.path = path;
+    this.#handle = handle;
+    this.#onPoison = onPoison;
+  }
+
+  read(position: number, length: number): Promise<Buffer> {
+    return guard('read', this.path, () => readFully(this.#handle, position, length));
+  }
+
+  readSync(target: Uint8Array, position: number): number {
+    try {
+      let done = 0;
+      while (done < target.length) {
+        const count = readSync(this.#handle.fd, target, done, target.length - done, position + done);
+        if (count === 0) break;
+        done += count;
+      }
+      return done;
+    } catch (error) {
+      throw toCairnError(error, 'read', this.path);
+    }
+  }
+
+  write(data: Uint8Array, position: number): Promise<void> {
+    return this.#change('write', async () => {
+      // A full disk shows as a short write without an error: only the next call fails.
+      for (let done = 0; done < data.length; ) {
+        const { bytesWritten } = await this.#handle.write(data, done, data.length - done, position + done);
+        if (bytesWritten === 0) throw new CairnError('IO', `cannot write ${this.path}: the system took 0 of ${data.length - done} bytes`, { path: this.path });
+        done += bytesWritten;
+      }
+    });
+  }
+
+  truncate(length: number): Promise<void> {
+    return this.#change('truncate', () => this.#handle.truncate(length));
+  }
+
+  sync(): Promise<void> {
+    return this.#sync(() => this.#handle.sync());
+  }
+
+  datasync(): Promise<void> {
+    return this.#sync(() => this.#handle.datasync());
+  }
+
+  async size(): Promise<number> {
+    return (await guard('look at', this.path, () => this.#handle.stat())).size;
+  }
+
+  close(): Promise<void> {
+    return guard('close', this.path, () => this.#handle.close());
+  }
+
+  async #change(action: string, call: () => Promise<void>): Promise<void> {
+    if (this.#failure !== null) throw poisonedError(this.path, this.#failure);
+    await guard(action, this.path, call);
+  }
+
+  async #sync(call: () => Promise<void>): Promise<void> {
+    try {
+      await this.#change('sync', call);
+    } catch (error) {
+      this.#failure ??= toCairnError(error, 'sync', this.path);
+      this.#onPoison();
+      throw error;
+    }
+  }
+}
