@@ -1,0 +1,107 @@
+/**
+ * Runs the built `cairn` command as a user would: its own process, its own data directory, the daemon it starts itself.
+ * `Sandbox.close()` stops the daemon and removes everything.
+ */
+import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
+
+export const projectRoot = dirname(dirname(dirname(fileURLToPath(import.meta.url))));
+const entry = join(projectRoot, 'client', 'bin', 'cairn.cjs');
+
+export interface CliResult {
+  readonly code: number;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+export class Sandbox {
+  readonly dir: string;
+  readonly dataDir: string;
+  readonly env: NodeJS.ProcessEnv;
+
+  constructor(extraEnv: NodeJS.ProcessEnv = {}) {
+    this.dir = mkdtempSync(join(tmpdir(), 'cairn-e2e-'));
+    this.dataDir = join(this.dir, 'data');
+    const { XDG_RUNTIME_DIR: _runtime, ...inherited } = process.env;
+    this.env = { ...inherited, CAIRN_DATA_DIR: this.dataDir, NO_COLOR: '1', ...extraEnv };
+  }
+
+  path(...parts: readonly string[]): string {
+    return join(this.dir, ...parts);
+  }
+
+  /** Runs `cairn ...args`; never throws on an exit code. */
+  run(args: readonly string[], options: { readonly cwd?: string; readonly input?: string } = {}): Promise<CliResult> {
+    return new Promise((resolve, reject) => {
+      const child = spawn(process.execPath, [entry, ...args], { cwd: options.cwd ?? this.dir, env: this.env, stdio: ['pipe', 'pipe', 'pipe'] });
+      let stdout = '';
+      let stderr = '';
+      child.stdout.setEncoding('utf8').on('data', (text: string) => (stdout += text));
+      child.stderr.setEncoding('utf8').on('data', (text: string) => (stderr += text));
+      child.on('error', reject);
+      child.on('close', (code) => resolve({ code: code ?? -1, stdout, stderr }));
+      child.stdin.end(options.input ?? '');
+    });
+  }
+
+  /** Runs with --json and returns the parsed output; fails when the command fails. */
+  async json<T>(args: readonly string[], options: { readonly cwd?: string } = {}): Promise<T> {
+    const result = await this.run([...args, '--json'], options);
+    assert.equal(result.code, 0, `cairn ${args.join(' ')} exited with ${result.code}\n${result.stdout}\n${result.stderr}`);
+    return JSON.parse(result.stdout) as T;
+  }
+
+  /** Pid of the running daemon, or null. */
+  daemonPid(): number | null {
+    const file = join(this.dataDir, 'daemon.json');
+    if (!existsSync(file)) return null;
+    const { pid } = JSON.parse(readFileSync(file, 'utf8')) as { pid: number };
+    return isAlive(pid) ? pid : null;
+  }
+
+  async killDaemon(signal: NodeJS.Signals = 'SIGKILL'): Promise<void> {
+    const pid = this.daemonPid();
+    assert.ok(pid !== null, 'a daemon is running');
+    process.kill(pid, signal);
+    await until(() => !isAlive(pid), 'the daemon is gone');
+  }
+
+  async close(): Promise<void> {
+    const pid = this.daemonPid();
+    if (pid !== null) {
+      process.kill(pid, 'SIGTERM');
+      await until(() => !isAlive(pid), 'the daemon has stopped', 15_000).catch(() => process.kill(pid, 'SIGKILL'));
+    }
+    rmSync(this.dir, { recursive: true, force: true, maxRetries: 5 });
+  }
+}
+
+export function isAlive(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+  } catch {
+    return false;
+  }
+  try {
+    // A killed child of this process stays as a zombie until it is reaped: dead for our purposes.
+    const stat = readFileSync(`/proc/${pid}/stat`, 'latin1');
+    return !/\) [ZX] /.test(stat);
+  } catch {
+    return process.platform !== 'linux';
+  }
+}
+
+/** Polls until `condition` holds; fails with `what` after `limitMs`. */
+export async function until(condition: () => boolean | Promise<boolean>, what: string, limitMs = 20_000): Promise<void> {
+  const end = Date.now() + limitMs;
+  for (;;) {
+    if (await condition()) return;
+    assert.ok(Date.now() < end, `timed out waiting: ${what}`);
+    await sleep(50);
+  }
+}
