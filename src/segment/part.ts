@@ -4,6 +4,9 @@
  * symbol, edge likewise. A part is immutable while a snapshot holds it (a live memtable only grows: a snapshot remembers its counts).
  */
 import type { ChunkKind, EdgeKind, SourceStamp, SymbolKind } from '../format/doc.ts';
+import type { CodeMatrix } from '../quantize/types.ts';
+
+export type { CodeMatrix, PreparedQuery } from '../quantize/types.ts';
 
 /**
  * Inverted fields and what their postings hold:
@@ -63,23 +66,6 @@ export interface EdgeRow {
   readonly from: number;
   readonly target: string;
   readonly line: number;
-}
-
-/** A query vector prepared once for all matrices: int8 codes in the arena, its scale, its exact values and its norm. */
-export interface PreparedQuery {
-  readonly vector: Float32Array;
-  readonly norm: number;
-  readonly scale: number;
-  readonly codes: Int8Array;
-}
-
-/** int8 rows with one scale per row, scanned by the WASM kernel (a plain reference gives the same numbers). */
-export interface CodeMatrix {
-  readonly rows: number;
-  /** Approximate dot products of rows [from, to) with the query, written to out[0 .. to-from). */
-  dots(query: PreparedQuery, from: number, to: number, out: Float32Array): void;
-  /** L2 norm of each stored (unquantized) row. */
-  readonly norms: Float32Array;
 }
 
 export interface VectorColumns {
