@@ -1,0 +1,189 @@
+/**
+ * The files that are worth scoring. Every lane brings its best; a file once in the list is scored by all features.
+ * Candidates of all parts are gathered before anything is normalised.
+ */
+import type { SymbolKind } from '../format/doc.ts';
+import { normalizedStem, pathParts } from '../text/index.ts';
+import type { QueryPlan } from './query-plan.ts';
+import { inScope, partOfDoc } from './lexical.ts';
+import type { Scratch } from './scratch.ts';
+import { boundedLookup, type PartQuery } from './statistics.ts';
+import { selectTop } from './top-k.ts';
+import type { Lane } from './types.ts';
+import { CANDIDATES, FEATURES } from './weights.ts';
+
+/** One file under consideration. */
+export interface Candidate {
+  /** Global doc id; local id and part. */
+  readonly doc: number;
+  readonly local: number;
+  readonly query: PartQuery;
+  readonly lanes: Set<Lane>;
+  /** In the order of FEATURES. */
+  readonly features: Float64Array;
+  /** Best match of a name of the query with a definition of this file, 0..1, and that symbol's local id. */
+  nameMatch: number;
+  nameSymbol: number;
+  /** The file's stem is a name of the query. */
+  stemMatch: boolean;
+  /** The query names this file with its extension, or by its path. */
+  fileMatch: boolean;
+  /** Local id of the chunk with the highest BM25 score, or -1; of the highest cosine, or -1. */
+  bestText: number;
+  bestVector: number;
+  /** Mean of the three best chunk cosines; input of the gated feature. */
+  vectorTop3: number;
+  pairHits: number;
+}
+
+export class CandidateList {
+  readonly items: Candidate[] = [];
+  readonly #parts: readonly PartQuery[];
+  readonly #scratch: Scratch;
+
+  constructor(parts: readonly PartQuery[], scratch: Scratch) {
+    this.#parts = parts;
+    this.#scratch = scratch;
+  }
+
+  /** The candidate of a doc, made on first use. */
+  add(doc: number, lane: Lane): Candidate {
+    const { slots, slotDocs } = this.#scratch;
+    const slot = slots[doc] as number;
+    if (slot > 0) {
+      const known = this.items[slot - 1] as Candidate;
+      known.lanes.add(lane);
+      return known;
+    }
+    const query = partOfDoc(this.#parts, doc);
+    const made: Candidate = {
+      doc, local: doc - query.docBase, query, lanes: new Set([lane]), features: new Float64Array(FEATURES.length),
+      nameMatch: 0, nameSymbol: -1, stemMatch: false, fileMatch: false, bestText: -1, bestVector: -1, vectorTop3: 0, pairHits: 0,
+    };
+    this.items.push(made);
+    slots[doc] = this.items.length;
+    slotDocs.add(doc);
+    return made;
+  }
+
+  find(doc: number): Candidate | null {
+    const slot = this.#scratch.slots[doc] as number;
+    return slot > 0 ? (this.items[slot - 1] as Candidate) : null;
+  }
+}
+
+/** Order among docs of equal score, the same however docs are spread over parts. */
+export function docTie(parts: readonly PartQuery[]): (doc: number) => number {
+  return (doc) => {
+    const query = partOfDoc(parts, doc);
+    return query.columns.ties[doc - query.docBase] as number;
+  };
+}
+
+/** Best files by text: the best chunk, and half of the second best. */
+export function addLexical(list: CandidateList, parts: readonly PartQuery[], scratch: Scratch, limit: number): void {
+  const { docs, docTop } = scratch;
+  const score = (doc: number): number => (docTop[3 * doc] as number) + 0.5 * (docTop[3 * doc + 1] as number);
+  for (const doc of selectTop(docs.ids, docs.count, Math.max(CANDIDATES.lexical, limit), score, docTie(parts))) list.add(doc, 'lexical');
+}
+
+/** Files with the most query words in their path. */
+export function addPaths(list: CandidateList, parts: readonly PartQuery[], scratch: Scratch): void {
+  const { pathDocs, pathMass } = scratch;
+  for (const doc of selectTop(pathDocs.ids, pathDocs.count, CANDIDATES.path, (d) => pathMass[d] as number, docTie(parts))) list.add(doc, 'path');
+}
+
+/** Files with the most query words in one definition name. */
+export function addDefinitions(list: CandidateList, parts: readonly PartQuery[], scratch: Scratch): void {
+  const { definitionDocs, definitionBest } = scratch;
+  const best = selectTop(definitionDocs.ids, definitionDocs.count, CANDIDATES.definition, (d) => definitionBest[d] as number, docTie(parts));
+  for (const doc of best) if ((scratch.definitionBest[doc] as number) > 0) list.add(doc, 'symbol');
+}
+
+/** How sure an exact name match is by what the name stands for. */
+export function kindWorth(kind: SymbolKind): number {
+  switch (kind) {
+    case 'class': case 'interface': case 'struct': case 'enum': case 'trait': case 'type': case 'module': case 'namespace': case 'object': case 'protocol':
+      return 1;
+    case 'variable': case 'constant':
+      return 0.8;
+    default:
+      return 0.7;
+  }
+}
+
+/** Files that define a symbol named in the query. */
+export function addNames(list: CandidateList, parts: readonly PartQuery[], scratch: Scratch, names: readonly string[]): void {
+  for (const name of names) {
+    const symbolsOf = new Map<number, number[]>();
+    for (const query of parts) {
+      const found = boundedLookup(query.part, 'name', name, query.symbolCount);
+      for (let i = 0; found !== null && i < found.count; i++) {
+        const symbol = found.ids[i] as number;
+        const local = query.part.symbolDocs[symbol] as number;
+        if (!inScope(query.scope.docs, local)) continue;
+        const doc = query.docBase + local;
+        const known = symbolsOf.get(doc);
+        if (known === undefined) symbolsOf.set(doc, [symbol]);
+        else known.push(symbol);
+      }
+    }
+    const docs = [...symbolsOf.keys()];
+    const kept = selectTop(docs, docs.length, CANDIDATES.perName, (doc) => scratch.docTop[3 * doc] as number, docTie(parts));
+    for (const doc of kept) noteName(list.add(doc, 'symbol'), symbolsOf.get(doc) as number[]);
+  }
+}
+
+function noteName(candidate: Candidate, symbols: readonly number[]): void {
+  for (const symbol of symbols) {
+    const worth = kindWorth(candidate.query.part.symbol(symbol).kind);
+    if (worth <= candidate.nameMatch) continue;
+    candidate.nameMatch = worth;
+    candidate.nameSymbol = symbol;
+  }
+}
+
+/** Files whose stem is a name of the query (case, `_ - .` and a plural s ignored), and files named with extension or path. */
+export function addFileNames(list: CandidateList, parts: readonly PartQuery[], scratch: Scratch, plan: QueryPlan): void {
+  for (const name of plan.names) {
+    const stem = normalizedStem(name);
+    for (const doc of docsWithStem(parts, scratch, [stem, `${stem}s`, stem.replace(/s$/, '')])) list.add(doc, 'path').stemMatch = true;
+  }
+  for (const name of plan.fileNames) {
+    for (const doc of docsWithStem(parts, scratch, [normalizedStem(pathParts(name).stem)])) {
+      const query = partOfDoc(parts, doc);
+      const key = query.part.docKey(doc - query.docBase);
+      if (key === name || key.endsWith(`/${name}`)) list.add(doc, 'path').fileMatch = true;
+    }
+  }
+}
+
+function docsWithStem(parts: readonly PartQuery[], scratch: Scratch, stems: readonly string[]): number[] {
+  const docs = new Set<number>();
+  for (const stem of new Set(stems)) {
+    if (stem === '') continue;
+    for (const query of parts) {
+      const found = boundedLookup(query.part, 'stem', stem, query.docCount);
+      for (let i = 0; found !== null && i < found.count; i++) {
+        const local = found.ids[i] as number;
+        const hasChunks = query.part.chunkStart(local) < query.part.chunkStart(local + 1);
+        if (hasChunks && inScope(query.scope.docs, local)) docs.add(query.docBase + local);
+      }
+    }
+  }
+  const ids = [...docs];
+  return selectTop(ids, ids.length, CANDIDATES.perName, (doc) => scratch.docTop[3 * doc] as number, docTie(parts));
+}
+
+/** Counts for each candidate how many adjacent word pairs of the query are adjacent in a name of the file. */
+export function countPairs(list: CandidateList, parts: readonly PartQuery[], pairs: readonly string[]): void {
+  for (const pair of pairs) {
+    for (const query of parts) {
+      const found = boundedLookup(query.part, 'pair', pair, query.docCount);
+      for (let i = 0; found !== null && i < found.count; i++) {
+        const candidate = list.find(query.docBase + (found.ids[i] as number));
+        if (candidate !== null) candidate.pairHits++;
+      }
+    }
+  }
+}

@@ -1,0 +1,135 @@
+/** From scored candidates to hits: order of files, best chunk of each, further chunks at a fraction of the score. */
+import { pathPenalty } from '../text/index.ts';
+import type { Candidate, CandidateList } from './candidates.ts';
+import type { QueryPlan } from './query-plan.ts';
+import type { Scratch } from './scratch.ts';
+import type { SearchHit } from './types.ts';
+import { FEATURES, FURTHER_CHUNK, type WeightSet } from './weights.ts';
+
+export interface RankContext {
+  readonly plan: QueryPlan;
+  readonly weights: WeightSet;
+  readonly scratch: Scratch;
+  readonly limit: number;
+  readonly explain: boolean;
+}
+
+interface RankedFile {
+  readonly candidate: Candidate;
+  readonly key: string;
+  readonly score: number;
+  readonly penalty: number;
+}
+
+interface RankedChunk {
+  readonly file: RankedFile;
+  readonly chunk: number;
+  readonly startLine: number;
+  readonly score: number;
+}
+
+export function rankHits(list: CandidateList, context: RankContext): SearchHit[] {
+  const files = list.items.map((candidate) => scoreFile(candidate, context));
+  files.sort((a, b) => b.score - a.score || compareKeys(a.key, b.key));
+  const chunks = files.slice(0, context.limit).flatMap((file) => chunksOf(file, context.scratch));
+  chunks.sort((a, b) => b.score - a.score || compareKeys(a.file.key, b.file.key) || a.startLine - b.startLine);
+  return chunks.slice(0, context.limit).map((entry) => toHit(entry, context));
+}
+
+const compareKeys = (a: string, b: string): number => (a < b ? -1 : a > b ? 1 : 0);
+
+function scoreFile(candidate: Candidate, { weights, plan }: RankContext): RankedFile {
+  let sum = 0;
+  FEATURES.forEach((name, i) => {
+    sum += (weights[name] ?? 0) * (candidate.features[i] as number);
+  });
+  const { query, local } = candidate;
+  const key = query.part.docKey(local);
+  const penalty = query.columns.sides[local] === 0 || candidate.fileMatch ? 1 : pathPenalty(key, plan.lifted);
+  const bonus = isExact(candidate, plan) ? totalWeight(weights) : 0;
+  return { candidate, key, score: (sum + bonus) * penalty, penalty };
+}
+
+/** One word that is exactly a file's name, or exactly a definition in it, stands above whatever else the features say [6.7]. */
+function isExact(candidate: Candidate, plan: QueryPlan): boolean {
+  return candidate.fileMatch || (plan.isSingleWord && plan.isSymbol && (candidate.nameMatch > 0 || candidate.stemMatch));
+}
+
+function totalWeight(weights: WeightSet): number {
+  return Object.values(weights).reduce((a, b) => a + b, 0);
+}
+
+/** The chunk that defines the name asked for, else the best by text, else the best by vector; then others by text. */
+function chunksOf(file: RankedFile, scratch: Scratch): RankedChunk[] {
+  const { candidate, score } = file;
+  const { part, chunkBase } = candidate.query;
+  const first = definingChunk(candidate) ?? bestChunk(candidate);
+  const text = (chunk: number): number => scratch.chunkScores[chunkBase + chunk] as number;
+  const others: number[] = [];
+  for (let chunk = part.chunkStart(candidate.local); chunk < part.chunkStart(candidate.local + 1); chunk++) {
+    if (chunk !== first && text(chunk) > 0) others.push(chunk);
+  }
+  others.sort((a, b) => text(b) - text(a) || a - b);
+  const top = Math.max(text(first), others.length > 0 ? text(others[0] as number) : 0) || 1;
+  const entry = (chunk: number, value: number): RankedChunk => ({ file, chunk, startLine: part.chunk(chunk).startLine, score: value });
+  let factor = 1;
+  const further = others.slice(0, FURTHER_CHUNK.count).map((chunk) => {
+    factor *= FURTHER_CHUNK.factor;
+    return entry(chunk, score * factor * Math.min(1, text(chunk) / top));
+  });
+  return [entry(first, score), ...further];
+}
+
+function definingChunk({ query, local, nameSymbol }: Candidate): number | null {
+  if (nameSymbol < 0) return null;
+  const { part, scope } = query;
+  const { startLine } = part.symbol(nameSymbol);
+  for (let chunk = part.chunkStart(local); chunk < part.chunkStart(local + 1); chunk++) {
+    const row = part.chunk(chunk);
+    if (row.startLine <= startLine && startLine <= row.endLine && scope.chunks?.has(chunk) !== false) return chunk;
+  }
+  return null;
+}
+
+/** Every candidate has a chunk in scope: the first one stands in for a file that was found by its name alone. */
+function bestChunk({ query, local, bestText, bestVector }: Candidate): number {
+  if (bestText >= 0) return bestText;
+  if (bestVector >= 0) return bestVector;
+  let chunk = query.part.chunkStart(local);
+  while (query.scope.chunks?.has(chunk) === false) chunk++;
+  return chunk;
+}
+
+function toHit({ file, chunk, score }: RankedChunk, { weights, explain }: RankContext): SearchHit {
+  const { candidate, key, penalty } = file;
+  const { part } = candidate.query;
+  const row = part.chunk(chunk);
+  const symbol = symbolOf(candidate, row);
+  return {
+    key,
+    language: part.docLanguage(candidate.local),
+    startLine: row.startLine,
+    endLine: row.endLine,
+    score,
+    symbol,
+    text: part.chunkText(chunk),
+    ...(explain ? { explain: explanation(candidate, weights, penalty) } : {}),
+  };
+}
+
+function symbolOf({ query, nameSymbol }: Candidate, row: { startLine: number; endLine: number; symbol: number }): SearchHit['symbol'] {
+  const named = nameSymbol >= 0 ? query.part.symbol(nameSymbol) : null;
+  const isHere = named !== null && row.startLine <= named.startLine && named.startLine <= row.endLine;
+  const symbol = isHere ? named : row.symbol >= 0 ? query.part.symbol(row.symbol) : null;
+  return symbol === null ? null : { name: symbol.name, qualified: symbol.qualified, kind: symbol.kind, line: symbol.startLine };
+}
+
+function explanation(candidate: Candidate, weights: WeightSet, penalty: number): NonNullable<SearchHit['explain']> {
+  const features: Record<string, { value: number; weight: number }> = {};
+  FEATURES.forEach((name, i) => {
+    const weight = weights[name] ?? 0;
+    const value = candidate.features[i] as number;
+    if (weight > 0 || value !== 0) features[name] = { value, weight };
+  });
+  return { lanes: [...candidate.lanes], features, penalty };
+}

@@ -1,0 +1,215 @@
+/**
+ * Scoring by terms: BM25 of chunk texts (body plus the virtual terms of the path [4.13]), the words that chunks, paths and
+ * definition names hold, and BM25 over comments, names and paths for indexes without vectors. Writes to the scratch only.
+ */
+import type { Bitset } from '../util/bitset.ts';
+import type { Postings } from '../segment/part.ts';
+import type { Scratch, TouchList } from './scratch.ts';
+import { idf, type PartQuery, type TermStatistics, type Totals } from './statistics.ts';
+import { BM25 } from './weights.ts';
+
+const { k1 } = BM25;
+
+/** Adds term number `bit` to the BM25 score and mask of every chunk in scope. */
+export function scoreText(parts: readonly PartQuery[], term: TermStatistics, bit: number, totals: Totals, scratch: Scratch): void {
+  if (term.chunkFrequency === 0) return;
+  const weight = term.count * idf(totals.chunks, term.chunkFrequency) * (k1 + 1);
+  const perLength = (k1 * BM25.b * totals.chunks) / totals.textLength;
+  parts.forEach((query, i) => {
+    const path = term.postings.path[i] ?? null;
+    if (path !== null) setPathWeights(query, path, scratch);
+    const body = term.postings.body[i] ?? null;
+    if (body !== null) scoreBody(query, body, 1 << bit, weight, perLength, scratch);
+    if (path !== null) scorePathOnly(query, path, 1 << bit, weight, perLength, scratch);
+  });
+}
+
+function setPathWeights(query: PartQuery, path: Postings, scratch: Scratch): void {
+  for (let i = 0; i < path.count; i++) {
+    const doc = path.ids[i] as number;
+    if (inScope(query.scope.docs, doc)) scratch.pathWeights[query.docBase + doc] = path.values[i] as number;
+  }
+}
+
+function scoreBody(query: PartQuery, body: Postings, bit: number, weight: number, perLength: number, scratch: Scratch): void {
+  const { ids, values, count } = body;
+  const { chunkDocs, chunkLengths } = query.part;
+  const { pathLengths } = query.columns;
+  const docs = query.scope.docs?.words ?? null;
+  const inChunks = query.scope.chunks;
+  const { chunkScores, chunkMasks, chunks, pathWeights } = scratch;
+  const { docBase, chunkBase } = query;
+  const base = k1 * (1 - BM25.b);
+  for (let i = 0; i < count; i++) {
+    const local = ids[i] as number;
+    const doc = chunkDocs[local] as number;
+    if (docs !== null && ((docs[doc >>> 5] as number) & (1 << (doc & 31))) === 0) continue;
+    if (inChunks !== null && !inChunks.has(local)) continue;
+    const chunk = chunkBase + local;
+    const frequency = (values[i] as number) + (pathWeights[docBase + doc] as number);
+    const length = (chunkLengths[local] as number) + (pathLengths[doc] as number);
+    if (chunkMasks[chunk] === 0) chunks.add(chunk);
+    chunkMasks[chunk] = (chunkMasks[chunk] as number) | bit;
+    chunkScores[chunk] = (chunkScores[chunk] as number) + (weight * frequency) / (frequency + base + perLength * length);
+  }
+}
+
+/** Chunks whose path has the term and whose text has not. Their mask bit stays 0: coverage asks for words of the text. */
+function scorePathOnly(query: PartQuery, path: Postings, bit: number, weight: number, perLength: number, scratch: Scratch): void {
+  const { part, columns, scope, docBase, chunkBase } = query;
+  const { chunkScores, chunkMasks, chunks, pathWeights } = scratch;
+  const base = k1 * (1 - BM25.b);
+  for (let i = 0; i < path.count; i++) {
+    const doc = path.ids[i] as number;
+    const frequency = pathWeights[docBase + doc] as number;
+    if (frequency === 0) continue;
+    pathWeights[docBase + doc] = 0;
+    const end = part.chunkStart(doc + 1);
+    for (let local = part.chunkStart(doc); local < end; local++) {
+      const chunk = chunkBase + local;
+      if (((chunkMasks[chunk] as number) & bit) !== 0 || !inScope(scope.chunks, local)) continue;
+      const length = (part.chunkLengths[local] as number) + (columns.pathLengths[doc] as number);
+      if (chunkMasks[chunk] === 0) chunks.add(chunk);
+      chunkMasks[chunk] = (chunkMasks[chunk] as number) | PATH_ONLY;
+      chunkScores[chunk] = (chunkScores[chunk] as number) + (weight * frequency) / (frequency + base + perLength * length);
+    }
+  }
+}
+
+/** Mask bit of chunks that were reached through their path; the 31 bits below it are query words. */
+export const PATH_ONLY = 0x80000000;
+
+export function inScope(set: Bitset | null, id: number): boolean {
+  return set === null || set.has(id);
+}
+
+/** The three best chunk scores of each doc, from the touched chunks. */
+export function collectTops(parts: readonly PartQuery[], scratch: Scratch): void {
+  const { chunks, chunkScores, docTop, docs } = scratch;
+  for (let i = 0; i < chunks.count; i++) {
+    const chunk = chunks.ids[i] as number;
+    const query = partOfChunk(parts, chunk);
+    const doc = query.docBase + (query.part.chunkDocs[chunk - query.chunkBase] as number);
+    const score = chunkScores[chunk] as number;
+    const at = 3 * doc;
+    if (docTop[at] === 0) docs.add(doc);
+    if (score > (docTop[at] as number)) {
+      docTop[at + 2] = docTop[at + 1] as number;
+      docTop[at + 1] = docTop[at] as number;
+      docTop[at] = score;
+    } else if (score > (docTop[at + 1] as number)) {
+      docTop[at + 2] = docTop[at + 1] as number;
+      docTop[at + 1] = score;
+    } else if (score > (docTop[at + 2] as number)) docTop[at + 2] = score;
+  }
+}
+
+/** Words in paths: mask, and idf mass for the path candidates. */
+export function scorePaths(parts: readonly PartQuery[], term: TermStatistics, bit: number, mass: number, scratch: Scratch): void {
+  parts.forEach((query, i) => {
+    const path = term.postings.path[i];
+    if (path === null || path === undefined) return;
+    for (let j = 0; j < path.count; j++) {
+      const local = path.ids[j] as number;
+      if (!inScope(query.scope.docs, local) || query.part.chunkStart(local) === query.part.chunkStart(local + 1)) continue;
+      const doc = query.docBase + local;
+      if (scratch.pathMasks[doc] === 0) scratch.pathDocs.add(doc);
+      scratch.pathMasks[doc] = (scratch.pathMasks[doc] as number) | (1 << bit);
+      scratch.pathMass[doc] = (scratch.pathMass[doc] as number) + mass;
+    }
+  });
+}
+
+const WHOLE_NAME = 2;
+
+/** Words in definition names: mask per doc (whole names too), idf mass per symbol (parts only). */
+export function scoreDefinitions(parts: readonly PartQuery[], term: TermStatistics, bit: number, mass: number, scratch: Scratch): void {
+  const { symbolMass, symbols, definitionMasks, definitionDocs } = scratch;
+  parts.forEach((query, i) => {
+    const postings = term.postings.definition[i];
+    if (postings === null || postings === undefined) return;
+    const { symbolDocs } = query.part;
+    for (let j = 0; j < postings.count; j++) {
+      const local = postings.ids[j] as number;
+      const localDoc = symbolDocs[local] as number;
+      if (!inScope(query.scope.docs, localDoc)) continue;
+      const doc = query.docBase + localDoc;
+      if (definitionMasks[doc] === 0) definitionDocs.add(doc);
+      definitionMasks[doc] = (definitionMasks[doc] as number) | (1 << bit);
+      if (postings.values[j] === WHOLE_NAME) continue;
+      const symbol = query.symbolBase + local;
+      if (symbolMass[symbol] === 0) symbols.add(symbol);
+      symbolMass[symbol] = (symbolMass[symbol] as number) + mass;
+    }
+  });
+}
+
+/** The best single name of each doc. */
+export function collectDefinitions(parts: readonly PartQuery[], scratch: Scratch): void {
+  const { symbols, symbolMass, definitionBest } = scratch;
+  for (let i = 0; i < symbols.count; i++) {
+    const symbol = symbols.ids[i] as number;
+    const query = partOfSymbol(parts, symbol);
+    const doc = query.docBase + (query.part.symbolDocs[symbol - query.symbolBase] as number);
+    const mass = symbolMass[symbol] as number;
+    if (mass > (definitionBest[doc] as number)) definitionBest[doc] = mass;
+  }
+}
+
+/** BM25 over the comments, definition names and path of each doc. */
+export function scoreDocTexts(parts: readonly PartQuery[], term: TermStatistics, totals: Totals, scratch: Scratch): void {
+  const field = (frequency: number, b: number, length: number): { weight: number; base: number; perLength: number } => ({
+    weight: frequency === 0 ? 0 : term.count * idf(totals.docs, frequency) * (k1 + 1),
+    base: k1 * (1 - b),
+    perLength: length === 0 ? 0 : (k1 * b * totals.docs) / length,
+  });
+  const comment = field(term.commentFrequency, BM25.bComment, totals.commentLength);
+  const definition = field(term.definitionFrequency, BM25.bDefinition, totals.symbols);
+  const path = field(term.pathFrequency, BM25.bPath, totals.pathLength);
+  const touch = (doc: number): void => {
+    if (scratch.commentScores[doc] === 0 && scratch.definitionScores[doc] === 0 && scratch.pathScores[doc] === 0) scratch.textDocs.add(doc);
+  };
+  parts.forEach((query, i) => {
+    const { part, columns, docBase, scope } = query;
+    const add = (scores: Float32Array, local: number, frequency: number, length: number, f: typeof comment): void => {
+      if (!inScope(scope.docs, local)) return;
+      touch(docBase + local);
+      scores[docBase + local] = (scores[docBase + local] as number) + (f.weight * frequency) / (frequency + f.base + f.perLength * length);
+    };
+    const comments = term.postings.comment[i] ?? null;
+    for (let j = 0; comments !== null && j < comments.count; j++) {
+      const doc = comments.ids[j] as number;
+      add(scratch.commentScores, doc, comments.values[j] as number, part.commentLengths[doc] as number, comment);
+    }
+    const paths = term.postings.path[i] ?? null;
+    for (let j = 0; paths !== null && j < paths.count; j++) {
+      const doc = paths.ids[j] as number;
+      add(scratch.pathScores, doc, paths.values[j] as number, columns.pathLengths[doc] as number, path);
+    }
+    const definitions = term.postings.definition[i] ?? null;
+    for (let j = 0; definitions !== null && j < definitions.count; ) {
+      const doc = part.symbolDocs[definitions.ids[j] as number] as number;
+      const first = j;
+      while (j < definitions.count && part.symbolDocs[definitions.ids[j] as number] === doc) j++;
+      add(scratch.definitionScores, doc, j - first, part.symbolStart(doc + 1) - part.symbolStart(doc), definition);
+    }
+  });
+}
+
+/** Adds a doc to the list of those with a text score the first time it gets one. */
+export type { TouchList };
+
+export function partOfChunk(parts: readonly PartQuery[], chunk: number): PartQuery {
+  for (let i = parts.length - 1; i > 0; i--) if (chunk >= (parts[i] as PartQuery).chunkBase) return parts[i] as PartQuery;
+  return parts[0] as PartQuery;
+}
+
+export function partOfSymbol(parts: readonly PartQuery[], symbol: number): PartQuery {
+  for (let i = parts.length - 1; i > 0; i--) if (symbol >= (parts[i] as PartQuery).symbolBase) return parts[i] as PartQuery;
+  return parts[0] as PartQuery;
+}
+
+export function partOfDoc(parts: readonly PartQuery[], doc: number): PartQuery {
+  for (let i = parts.length - 1; i > 0; i--) if (doc >= (parts[i] as PartQuery).docBase) return parts[i] as PartQuery;
+  return parts[0] as PartQuery;
+}

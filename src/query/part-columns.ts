@@ -1,0 +1,127 @@
+/**
+ * What the ranking needs to know of each doc of a part beyond what the part stores: derived from keys and counts, kept beside
+ * the part for as long as the part lives, extended when a live memtable has grown. Never persisted.
+ */
+import { pathParts, sideKinds, textTerms, wordTerms, type SideKind } from '../text/index.ts';
+import { eachWord } from '../text/tokenizer.ts';
+import { identifierParts } from '../text/split.ts';
+import type { IndexPart } from '../segment/part.ts';
+
+const SIDE_BIT: Readonly<Record<SideKind, number>> = { test: 1, example: 2, barrel: 4, typings: 8 };
+
+/** Words of a file stem, for the features that compare it with the query. */
+export interface StemWords {
+  readonly terms: readonly string[];
+  /** Number of parts; the whole name of a stem with several parts does not count. */
+  readonly simple: number;
+  readonly directories: number;
+}
+
+export class PartColumns {
+  /** Terms of the path, with their weights; added to the length of each chunk. */
+  pathLengths = new Uint16Array(0);
+  /** Terms of all chunks of the doc, path terms included. */
+  textLengths = new Float64Array(0);
+  /** Order of docs with equal scores: shallow first, then by a hash of the key. The same for the same key in any part. */
+  ties = new Float64Array(0);
+  sides = new Uint8Array(0);
+  readonly #part: IndexPart;
+  readonly #stems = new Map<number, StemWords>();
+  readonly #directoryLengths = new Map<string, number>();
+  #docs = 0;
+
+  constructor(part: IndexPart) {
+    this.#part = part;
+  }
+
+  /** Makes all columns valid for docs 0..docCount-1. */
+  extend(docCount: number): void {
+    if (docCount <= this.#docs) return;
+    if (docCount > this.pathLengths.length) this.#grow(Math.max(docCount, this.pathLengths.length * 2));
+    for (let doc = this.#docs; doc < docCount; doc++) this.#add(doc);
+    this.#docs = docCount;
+  }
+
+  stemWords(doc: number): StemWords {
+    let words = this.#stems.get(doc);
+    if (words === undefined) {
+      const { stem, directories } = pathParts(this.#part.docKey(doc));
+      const terms = [...new Set(textTerms(stem))];
+      const parts = identifierParts(stem).length;
+      words = { terms, simple: parts > 1 ? terms.length - 1 : terms.length, directories: directories.length };
+      if (this.#stems.size >= 4096) this.#stems.clear();
+      this.#stems.set(doc, words);
+    }
+    return words;
+  }
+
+  #grow(capacity: number): void {
+    const grown = <T extends Uint8Array | Uint16Array | Float64Array>(next: T, old: T): T => (next.set(old), next);
+    this.pathLengths = grown(new Uint16Array(capacity), this.pathLengths);
+    this.textLengths = grown(new Float64Array(capacity), this.textLengths);
+    this.ties = grown(new Float64Array(capacity), this.ties);
+    this.sides = grown(new Uint8Array(capacity), this.sides);
+  }
+
+  #add(doc: number): void {
+    const part = this.#part;
+    const key = part.docKey(doc);
+    const { stem, directories } = pathParts(key);
+    let length = 2 * termCount(stem);
+    for (const directory of directories.slice(-3)) length += this.#directoryLength(directory);
+    this.pathLengths[doc] = length;
+    const from = part.chunkStart(doc);
+    const to = part.chunkStart(doc + 1);
+    let total = (to - from) * length;
+    for (let chunk = from; chunk < to; chunk++) total += part.chunkLengths[chunk] as number;
+    this.textLengths[doc] = total;
+    this.ties[doc] = directories.length * 2 ** 32 + hash(key);
+    let sides = 0;
+    for (const side of sideKinds(key)) sides |= SIDE_BIT[side.kind];
+    this.sides[doc] = sides;
+  }
+
+  #directoryLength(directory: string): number {
+    let length = this.#directoryLengths.get(directory);
+    if (length === undefined) {
+      length = termCount(directory);
+      this.#directoryLengths.set(directory, length);
+    }
+    return length;
+  }
+}
+
+const columnsOf = new WeakMap<IndexPart, PartColumns>();
+
+/** The columns of a part, valid for its first `docCount` docs. */
+export function partColumns(part: IndexPart, docCount: number): PartColumns {
+  let columns = columnsOf.get(part);
+  if (columns === undefined) {
+    columns = new PartColumns(part);
+    columnsOf.set(part, columns);
+  }
+  columns.extend(docCount);
+  return columns;
+}
+
+/** Bits of `PartColumns.sides` for a set of kinds. */
+export function sideMask(kinds: Iterable<SideKind>): number {
+  let mask = 0;
+  for (const kind of kinds) mask |= SIDE_BIT[kind];
+  return mask;
+}
+
+function termCount(text: string): number {
+  let count = 0;
+  eachWord(text, (word) => {
+    count += wordTerms(word).length;
+  });
+  return count;
+}
+
+/** FNV-1a, 32 bits. */
+function hash(text: string): number {
+  let value = 0x811c9dc5;
+  for (let i = 0; i < text.length; i++) value = Math.imul(value ^ text.charCodeAt(i), 0x01000193);
+  return value >>> 0;
+}

@@ -1,0 +1,125 @@
+/**
+ * Hybrid search over a snapshot: files are ranked first, then the best chunk of each file is returned (and further chunks of it
+ * at a fraction of the score). Read-only and synchronous; the recipe's numbers are in weights.ts.
+ */
+import type { Snapshot } from '../index/snapshot.ts';
+import { CairnError } from '../util/errors.ts';
+import { addDefinitions, addFileNames, addLexical, addNames, addPaths, CandidateList, countPairs } from './candidates.ts';
+import { computeFeatures } from './features.ts';
+import { compileFilter } from './filters.ts';
+import { collectDefinitions, collectTops, scoreDefinitions, scoreDocTexts, scorePaths, scoreText } from './lexical.ts';
+import { requirePhrases } from './phrases.ts';
+import { MAX_TERMS, planQuery, withTerms, type QueryPlan } from './query-plan.ts';
+import { rankHits } from './hits.ts';
+import { withScratch, type Scratch } from './scratch.ts';
+import { addNearest, prepareVectors, type PreparedVectors, type QueryVectors } from './semantic.ts';
+import { fileIdf, openParts, sumTotals, termStatistics, type PartQuery, type TermStatistics, type Totals } from './statistics.ts';
+import type { Lane, LaneReport, SearchRequest, SearchResult } from './types.ts';
+import { FEATURE_LANE, FEATURES, HYBRID, LEXICAL_PROSE, LEXICAL_SYMBOL, type WeightSet } from './weights.ts';
+
+/**
+ * Searches one snapshot.
+ * @param query the embedded query, or null to search without the semantic lane
+ * @throws INVALID_ARGUMENT for an empty query, a bad limit or a bad path pattern; CANCELLED; CORRUPT when a block cannot be read
+ */
+export function search(snapshot: Snapshot, request: SearchRequest, query: QueryVectors | null, signal?: AbortSignal): SearchResult {
+  const plan = planQuery(request);
+  throwIfCancelled(signal);
+  let parts = openParts(snapshot, compileFilter(request.filters));
+  let unread = 0;
+  if (plan.phrases.length > 0) ({ parts, unread } = requirePhrases(parts, plan.phrases));
+  const vectors = query !== null && parts.some(({ part }) => part.vectors !== null) ? query : null;
+  const lanes = reportLanes(request, plan, parts, query, unread);
+  const used = new Set(lanes.filter((lane) => lane.used).map(({ lane }) => lane));
+  const sum = (count: (part: PartQuery) => number): number => parts.reduce((total, part) => total + count(part), 0);
+  return withScratch(sum((p) => p.docCount), sum((p) => p.chunkCount), sum((p) => p.symbolCount), (scratch) => {
+    const prepared = used.has('semantic') && vectors !== null ? prepareVectors(vectors) : null;
+    const weights = chooseWeights(plan, prepared, used);
+    const context = { parts, scratch, used, weights, vectors: prepared, limit: request.limit };
+    const { list, final } = gather(plan, context, signal);
+    throwIfCancelled(signal);
+    const hits = rankHits(list, { plan: final, weights, scratch, limit: request.limit, explain: request.explain === true });
+    return { hits, lanes, candidates: list.items.length };
+  });
+}
+
+function throwIfCancelled(signal: AbortSignal | undefined): void {
+  if (signal?.aborted === true) throw new CairnError('CANCELLED', 'the search was cancelled');
+}
+
+interface SearchContext {
+  readonly parts: readonly PartQuery[];
+  readonly scratch: Scratch;
+  readonly used: ReadonlySet<Lane>;
+  readonly weights: WeightSet;
+  readonly vectors: PreparedVectors | null;
+  readonly limit: number;
+}
+
+/** Scores terms, gathers the candidates of all lanes and computes their features. */
+function gather(asked: QueryPlan, context: SearchContext, signal: AbortSignal | undefined): { list: CandidateList; final: QueryPlan } {
+  const { parts, scratch, used, vectors } = context;
+  const totals = sumTotals(parts);
+  const { plan, terms } = lookUpTerms(asked, parts, totals, scratch);
+  const masses = terms.map((term) => fileIdf(totals.docs, term.docFrequency));
+  terms.forEach((term, bit) => scoreTerm(term, bit, masses[bit] as number, totals, context));
+  throwIfCancelled(signal);
+  collectTops(parts, scratch);
+  collectDefinitions(parts, scratch);
+  const list = new CandidateList(parts, scratch);
+  if (used.has('lexical')) addLexical(list, parts, scratch, context.limit);
+  if (used.has('path')) {
+    addPaths(list, parts, scratch);
+    addFileNames(list, parts, scratch, plan);
+  }
+  if (used.has('symbol')) {
+    addNames(list, parts, scratch, plan.names);
+    addDefinitions(list, parts, scratch);
+    countPairs(list, parts, plan.pairs);
+  }
+  if (vectors !== null) addNearest(list, parts, scratch, vectors);
+  computeFeatures(list, { plan, masses, totalMass: masses.reduce((a, b) => a + b, 0), scratch, vectors });
+  return { list, final: plan };
+}
+
+/** Statistics of all terms; of a long query the rarest terms that exist are kept. */
+function lookUpTerms(plan: QueryPlan, parts: readonly PartQuery[], totals: Totals, scratch: Scratch): { plan: QueryPlan; terms: TermStatistics[] } {
+  const all = plan.terms.map((term, i) => termStatistics(parts, term, plan.counts[i] as number, scratch));
+  if (all.length <= MAX_TERMS) return { plan, terms: all };
+  const value = (i: number): number => {
+    const term = all[i] as TermStatistics;
+    return term.chunkFrequency === 0 && term.definitionFrequency === 0 ? 0 : fileIdf(totals.docs, term.docFrequency);
+  };
+  const kept = all.map((_, i) => i).sort((a, b) => value(b) - value(a) || a - b).slice(0, MAX_TERMS).sort((a, b) => a - b);
+  return { plan: withTerms(plan, kept), terms: kept.map((i) => all[i] as TermStatistics) };
+}
+
+function scoreTerm(term: TermStatistics, bit: number, mass: number, totals: Totals, { parts, scratch, used, weights }: SearchContext): void {
+  if (used.has('lexical')) scoreText(parts, term, bit, totals, scratch);
+  if (used.has('path')) scorePaths(parts, term, bit, mass, scratch);
+  if (used.has('symbol')) scoreDefinitions(parts, term, bit, mass, scratch);
+  if (weights.commentText || weights.definitionText || weights.pathText) scoreDocTexts(parts, term, totals, scratch);
+}
+
+/** The weight set for the lanes at hand, features of unused lanes left out. */
+function chooseWeights(plan: QueryPlan, vectors: PreparedVectors | null, used: ReadonlySet<Lane>): WeightSet {
+  const set = vectors !== null ? HYBRID : plan.isSymbol ? LEXICAL_SYMBOL : LEXICAL_PROSE;
+  return Object.fromEntries(FEATURES.filter((name) => {
+    const lane = FEATURE_LANE[name];
+    return (set[name] ?? 0) > 0 && (lane === null || used.has(lane));
+  }).map((name) => [name, set[name]]));
+}
+
+function reportLanes(request: SearchRequest, plan: QueryPlan, parts: readonly PartQuery[], query: QueryVectors | null, unread: number): LaneReport[] {
+  const asked = (lane: Lane): LaneReport | null => (request.without?.includes(lane) ? { lane, used: false, reason: 'asked' } : null);
+  const words = (lane: Lane): LaneReport =>
+    plan.terms.length > 0 ? { lane, used: true, reason: null } : { lane, used: false, reason: 'the query has no words' };
+  const lexical = words('lexical');
+  const semanticReason = query === null ? 'no embedder' : parts.some(({ part }) => part.vectors !== null) ? null : 'index has no vectors';
+  return [
+    asked('lexical') ?? (unread > 0 ? { ...lexical, reason: `${unread} chunks with all words of the phrase were not read; add words` } : lexical),
+    asked('semantic') ?? { lane: 'semantic', used: semanticReason === null, reason: semanticReason },
+    asked('symbol') ?? { lane: 'symbol', used: true, reason: null },
+    asked('path') ?? { lane: 'path', used: true, reason: null },
+  ];
+}

@@ -1,0 +1,201 @@
+/**
+ * Collection statistics of one query: counts, lengths and document frequencies, summed over the live docs of all parts, so that
+ * every part is scored with the same numbers and the spread of docs over parts changes nothing. Filters do not change them.
+ */
+import type { PartView, Snapshot } from '../index/snapshot.ts';
+import type { Field, IndexPart, Postings } from '../segment/part.ts';
+import { partColumns, type PartColumns } from './part-columns.ts';
+import { partScope, type CompiledFilter, type PartScope } from './filters.ts';
+import type { Scratch } from './scratch.ts';
+import { FILE_IDF } from './weights.ts';
+
+/** One part as a query sees it. Global ids are base + local id. */
+export interface PartQuery {
+  readonly view: PartView;
+  readonly part: IndexPart;
+  readonly columns: PartColumns;
+  readonly scope: PartScope;
+  readonly docCount: number;
+  readonly chunkCount: number;
+  readonly symbolCount: number;
+  readonly docBase: number;
+  readonly chunkBase: number;
+  readonly symbolBase: number;
+}
+
+/** Sums over live docs that have chunks. */
+export interface Totals {
+  docs: number;
+  chunks: number;
+  /** Terms of all chunks, the path terms of each chunk included. */
+  textLength: number;
+  pathLength: number;
+  commentLength: number;
+  symbols: number;
+}
+
+export type SearchField = 'body' | 'path' | 'definition' | 'comment';
+
+/** One query term: its postings in each part (by part index) and its frequencies over live docs. */
+export interface TermStatistics {
+  readonly term: string;
+  /** Occurrences in the query. */
+  readonly count: number;
+  readonly postings: Readonly<Record<SearchField, readonly (Postings | null)[]>>;
+  /** Chunks that hold the term in their text or path. */
+  readonly chunkFrequency: number;
+  /** Docs that hold it in their text; in path, comments, definition names. */
+  readonly docFrequency: number;
+  readonly pathFrequency: number;
+  readonly commentFrequency: number;
+  readonly definitionFrequency: number;
+}
+
+export function openParts(snapshot: Snapshot, filter: CompiledFilter): PartQuery[] {
+  const parts: PartQuery[] = [];
+  let docBase = 0;
+  let chunkBase = 0;
+  let symbolBase = 0;
+  for (const view of snapshot.parts) {
+    const { part, docCount, chunkCount } = view;
+    const symbolCount = part.symbolStart(docCount);
+    const columns = partColumns(part, docCount);
+    parts.push({ view, part, columns, scope: partScope(view, filter), docCount, chunkCount, symbolCount, docBase, chunkBase, symbolBase });
+    docBase += docCount;
+    chunkBase += chunkCount;
+    symbolBase += symbolCount;
+  }
+  return parts;
+}
+
+const totalsOf = new WeakMap<PartView, Totals>();
+
+export function sumTotals(parts: readonly PartQuery[]): Totals {
+  const sum: Totals = { docs: 0, chunks: 0, textLength: 0, pathLength: 0, commentLength: 0, symbols: 0 };
+  for (const query of parts) {
+    let totals = totalsOf.get(query.view);
+    if (totals === undefined) {
+      totals = partTotals(query);
+      totalsOf.set(query.view, totals);
+    }
+    for (const name of Object.keys(sum) as (keyof Totals)[]) sum[name] += totals[name];
+  }
+  return sum;
+}
+
+function partTotals({ view, part, columns, docCount }: PartQuery): Totals {
+  const sum: Totals = { docs: 0, chunks: 0, textLength: 0, pathLength: 0, commentLength: 0, symbols: 0 };
+  for (let doc = 0; doc < docCount; doc++) {
+    if (view.live !== null && !view.live.has(doc)) continue;
+    const chunks = part.chunkStart(doc + 1) - part.chunkStart(doc);
+    if (chunks === 0) continue;
+    sum.docs++;
+    sum.chunks += chunks;
+    sum.textLength += columns.textLengths[doc] as number;
+    sum.pathLength += columns.pathLengths[doc] as number;
+    sum.commentLength += part.commentLengths[doc] as number;
+    sum.symbols += part.symbolStart(doc + 1) - part.symbolStart(doc);
+  }
+  return sum;
+}
+
+/** Postings with ids below `limit` only: a live memtable may have grown since the snapshot. */
+export function boundedLookup(part: IndexPart, field: Field, term: string, limit: number): Postings | null {
+  const found = part.field(field).lookup(term);
+  if (found === null) return null;
+  let { count } = found;
+  while (count > 0 && (found.ids[count - 1] as number) >= limit) count--;
+  return count === 0 ? null : { count, ids: found.ids, values: found.values };
+}
+
+export function termStatistics(parts: readonly PartQuery[], term: string, count: number, scratch: Scratch): TermStatistics {
+  const postings: Record<SearchField, (Postings | null)[]> = { body: [], path: [], definition: [], comment: [] };
+  const sum = { chunkFrequency: 0, docFrequency: 0, pathFrequency: 0, commentFrequency: 0, definitionFrequency: 0 };
+  for (const query of parts) {
+    const { part, docCount, chunkCount, symbolCount } = query;
+    const body = boundedLookup(part, 'body', term, chunkCount);
+    const path = boundedLookup(part, 'path', term, docCount);
+    const comment = boundedLookup(part, 'comment', term, docCount);
+    const definition = boundedLookup(part, 'definition', term, symbolCount);
+    postings.body.push(body);
+    postings.path.push(path);
+    postings.comment.push(comment);
+    postings.definition.push(definition);
+    const withPath = markPath(query, path, scratch);
+    sum.pathFrequency += withPath.docs;
+    const text = countText(query, body, withPath.chunks, scratch);
+    sum.chunkFrequency += text.chunks;
+    sum.docFrequency += text.docs;
+    unmarkPath(query, path, scratch);
+    sum.commentFrequency += countDocs(query, comment, null);
+    sum.definitionFrequency += countDocs(query, definition, part.symbolDocs);
+  }
+  return { term, count, postings, ...sum };
+}
+
+function isLive({ view }: PartQuery, doc: number): boolean {
+  return view.live === null || view.live.has(doc);
+}
+
+/** Notes the path weight of each live doc with the term in its path; how many docs and chunks those are. */
+function markPath(query: PartQuery, path: Postings | null, scratch: Scratch): { docs: number; chunks: number } {
+  const sum = { docs: 0, chunks: 0 };
+  if (path === null) return sum;
+  for (let i = 0; i < path.count; i++) {
+    const doc = path.ids[i] as number;
+    const chunks = query.part.chunkStart(doc + 1) - query.part.chunkStart(doc);
+    if (chunks === 0 || !isLive(query, doc)) continue;
+    scratch.pathWeights[query.docBase + doc] = path.values[i] as number;
+    sum.docs++;
+    sum.chunks += chunks;
+  }
+  return sum;
+}
+
+function unmarkPath(query: PartQuery, path: Postings | null, scratch: Scratch): void {
+  if (path === null) return;
+  for (let i = 0; i < path.count; i++) scratch.pathWeights[query.docBase + (path.ids[i] as number)] = 0;
+}
+
+/** Live chunks with the term in text or path (`pathChunks` are those whose path has it), and docs with it in their text. */
+function countText(query: PartQuery, body: Postings | null, pathChunks: number, scratch: Scratch): { docs: number; chunks: number } {
+  let chunks = pathChunks;
+  let docs = 0;
+  if (body === null) return { docs, chunks };
+  const { ids, count } = body;
+  const { chunkDocs } = query.part;
+  const live = query.view.live?.words ?? null;
+  const { pathWeights } = scratch;
+  let last = -1;
+  for (let i = 0; i < count; i++) {
+    const doc = chunkDocs[ids[i] as number] as number;
+    if (live !== null && ((live[doc >>> 5] as number) & (1 << (doc & 31))) === 0) continue;
+    if (pathWeights[query.docBase + doc] === 0) chunks++;
+    if (doc !== last) docs++;
+    last = doc;
+  }
+  return { docs, chunks };
+}
+
+function countDocs(query: PartQuery, postings: Postings | null, docOf: Uint32Array | null): number {
+  if (postings === null) return 0;
+  let docs = 0;
+  let last = -1;
+  for (let i = 0; i < postings.count; i++) {
+    const id = postings.ids[i] as number;
+    const doc = docOf === null ? id : (docOf[id] as number);
+    if (doc !== last && isLive(query, doc)) docs++;
+    last = doc;
+  }
+  return docs;
+}
+
+/** BM25 idf, never negative (Lucene's form of Robertson and Spärck Jones). */
+export function idf(total: number, frequency: number): number {
+  return Math.log(1 + (total - frequency + 0.5) / (frequency + 0.5));
+}
+
+/** How much a query word counts in coverage features: idf over files with a floor. */
+export function fileIdf(total: number, frequency: number): number {
+  return frequency === 0 ? FILE_IDF.absent : Math.max(idf(total, frequency), FILE_IDF.floor);
+}
