@@ -1,0 +1,116 @@
+/**
+ * What handlers ask of the rest of the daemon. daemon/owner implements IndexOwner and IndexOwners; daemon/main.ts puts all
+ * together. Interfaces only: handlers are tested against doubles of these.
+ */
+import type { DurableIndex, Embedder } from '../../src/api.ts';
+import type { Config } from '../config/config.ts';
+import type { Metrics } from '../rpc/metrics.ts';
+import type { DaemonState, FailedIndex, IndexState, IndexStatus, ProgressValue } from '../protocol/types.ts';
+
+/** How an owner is doing; cheap, never waits. */
+export interface OwnerStatus {
+  readonly state: IndexState;
+  /** Why it is degraded, or what is pending; empty = nothing to say. */
+  readonly reasons: readonly string[];
+  /** Files whose change is known but not yet visible in search. */
+  readonly pendingFiles: number;
+  readonly watcher: IndexStatus['watcher'];
+  readonly persist: IndexStatus['persist'];
+  readonly embedding: { readonly calls: number; readonly textsEmbedded: number; readonly cacheHits: number };
+  readonly skipped: Readonly<Record<string, number>>;
+}
+
+/** What one run over the tree did. */
+export interface RunCounts {
+  readonly files: number;
+  readonly chunks: number;
+  readonly embedded: number;
+  readonly cached: number;
+}
+
+export interface WaitOptions {
+  readonly signal: AbortSignal;
+  readonly onProgress?: (value: ProgressValue) => void;
+}
+
+/** One open index. */
+export interface IndexOwner {
+  readonly name: string;
+  /** Canonical source root; null in a vector index. */
+  readonly root: string | null;
+  readonly index: DurableIndex;
+  status(): OwnerStatus;
+  /** Resolves when the index covers the tree as it is now (first build, or catching up). */
+  settled(options: WaitOptions): Promise<RunCounts>;
+  /** Resolves when every change that the file system shows at the time of the call is visible in a new snapshot. */
+  fresh(signal: AbortSignal): Promise<void>;
+  /** Barrier: everything committed before the call is in segments and published. */
+  flush(): Promise<void>;
+  /** Reads every file of the tree again, whatever the file table says; the old rows serve until replaced. */
+  rebuild(options: WaitOptions): Promise<RunCounts>;
+}
+
+/** An index that is known, open or not. */
+export interface KnownIndex {
+  readonly name: string;
+  readonly root: string | null;
+  /** Directory of the index in the data directory. */
+  readonly directory: string;
+  /** null until it is open. */
+  readonly owner: IndexOwner | null;
+}
+
+export interface IndexOwners {
+  /** Known indexes, by name. */
+  list(): readonly KnownIndex[];
+  /** Directories that hold an index that could not be read or opened. */
+  failed(): readonly FailedIndex[];
+  /**
+   * By name, or by the nearest enclosing source root of `root` (any path inside a tree; canonicalised here). Opens it when needed.
+   * Fails with NOT_FOUND (hint: index it), INVALID_ARGUMENT (neither given, and not exactly one index), or why opening failed.
+   */
+  resolve(ref: { readonly index?: string; readonly root?: string }, signal?: AbortSignal): Promise<IndexOwner>;
+  /** The index whose source root is exactly this directory, opened; null when there is none. */
+  find(root: string): Promise<IndexOwner | null>;
+  /** Fails with ALREADY_EXISTS (root or name), ROOT_NOT_FOUND, ROOT_NOT_DIRECTORY, ROOT_UNREADABLE. Indexing starts in the background. */
+  create(options: { readonly root: string; readonly name?: string; readonly lexicalOnly?: boolean }): Promise<IndexOwner>;
+  /** Stops the owner; keeps the directory aside unless `purge`. */
+  remove(name: string, options: { readonly purge: boolean }): Promise<{ readonly keptAt: string | null }>;
+  /** Opens known indexes in the background, most recently used first. */
+  warmUp(): void;
+  /** True while any owner has something to do. */
+  isBusy(): boolean;
+  /**
+   * Stops all owners: watchers, queued work, then (with `persist`) everything committed goes to segments. Resolves when files
+   * are closed, at the latest about `deadlineMs` from now.
+   */
+  close(options: { readonly persist: boolean; readonly deadlineMs: number }): Promise<void>;
+}
+
+/** Facts about this process that several handlers report. */
+export interface DaemonInfo {
+  readonly version: string;
+  readonly pid: number;
+  readonly epoch: number;
+  readonly startedAt: Date;
+  readonly dataDir: string;
+  readonly socket: string;
+  readonly logFile: string;
+  state(): DaemonState;
+  connections(): number;
+  inFlight(): number;
+  /** Delay of the event loop, milliseconds. */
+  loopDelay(): { readonly p50Ms: number; readonly p99Ms: number; readonly maxMs: number };
+  warnings(): readonly string[];
+  /** Begins the drain after the current response went out. */
+  requestStop(reason: string): void;
+}
+
+export interface Services {
+  readonly info: DaemonInfo;
+  readonly config: Config;
+  readonly metrics: Metrics;
+  readonly owners: IndexOwners;
+  /** Embeds queries; null when the semantic lane cannot work (why is in `info.warnings`). */
+  readonly embedder: () => Embedder | null;
+}
