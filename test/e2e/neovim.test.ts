@@ -1,0 +1,42 @@
+// A client that shares no code with ours: Neovim's event loop over the Unix socket. Needs `nvim`; skipped where it is missing.
+import assert from 'node:assert/strict';
+import { spawn, spawnSync } from 'node:child_process';
+import { mkdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { after, describe, test } from 'node:test';
+import { liveEndpoint, resolveEndpoint } from '../../daemon/protocol/endpoint.ts';
+import { projectRoot, Sandbox } from '../support/cli.ts';
+import { checkLeaks } from '../support/leaks.ts';
+import { STORAGE_TREE, writeTree } from '../support/trees.ts';
+
+checkLeaks();
+const hasNeovim = spawnSync('nvim', ['--version']).status === 0;
+
+function neovim(args: readonly string[]): Promise<{ code: number; output: string; errors: string }> {
+  return new Promise((resolve) => {
+    const child = spawn('nvim', ['--headless', '--clean', '-l', join(projectRoot, 'test', 'support', 'neovim-client.lua'), ...args]);
+    let output = '';
+    let errors = '';
+    child.stdout.setEncoding('utf8').on('data', (text: string) => (output += text));
+    child.stderr.setEncoding('utf8').on('data', (text: string) => (errors += text));
+    child.on('close', (code) => resolve({ code: code ?? -1, output, errors }));
+  });
+}
+
+describe('Neovim as a client', { skip: hasNeovim ? false : 'nvim is not installed' }, () => {
+  const sandbox = new Sandbox();
+  after(() => sandbox.close());
+
+  test('[5.3] searches over the socket', async () => {
+    const root = sandbox.path('pebble');
+    mkdirSync(root);
+    writeTree(root, STORAGE_TREE);
+    await sandbox.json(['index', root, '--wait']);
+    const { socket, tokenFile } = liveEndpoint(resolveEndpoint(sandbox.env));
+    const result = await neovim([socket, tokenFile, root, 'merge sorted tables']);
+    assert.equal(result.code, 0, result.errors);
+    const answer = JSON.parse(result.output) as { protocol: number; hits: { path: string }[]; state: string };
+    assert.equal(answer.protocol, 1);
+    assert.equal(answer.hits[0]?.path, 'tools/compact.py');
+  });
+});

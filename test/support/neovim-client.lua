@@ -1,0 +1,51 @@
+-- A foreign JSON-RPC client: Neovim's own event loop speaks to the daemon's socket with Content-Length framing.
+-- Run as: nvim --headless --clean -l neovim-client.lua SOCKET TOKEN_FILE ROOT QUERY
+-- Prints the result of search/query as one line of JSON; exits non-zero when an answer does not come within 20 s.
+local socket, token_file, root, query = arg[1], arg[2], arg[3], arg[4]
+local uv = vim.uv or vim.loop
+local pipe = assert(uv.new_pipe(false))
+local buffer, answers, next_id = '', {}, 0
+
+local function on_data(data)
+  buffer = buffer .. data
+  while true do
+    local head_end = buffer:find('\r\n\r\n', 1, true)
+    if not head_end then return end
+    local length = tonumber(buffer:sub(1, head_end):match('[Cc]ontent%-[Ll]ength:%s*(%d+)'))
+    if #buffer < head_end + 3 + length then return end
+    local body = buffer:sub(head_end + 4, head_end + 3 + length)
+    buffer = buffer:sub(head_end + 4 + length)
+    local message = vim.json.decode(body)
+    if message.id ~= nil then answers[message.id] = message end
+  end
+end
+
+local function request(method, params)
+  next_id = next_id + 1
+  local id = next_id
+  local body = vim.json.encode({ jsonrpc = '2.0', id = id, method = method, params = params })
+  pipe:write(('Content-Length: %d\r\n\r\n%s'):format(#body, body))
+  assert(vim.wait(20000, function() return answers[id] ~= nil end, 5), 'no answer to ' .. method)
+  local answer = answers[id]
+  assert(answer.error == nil, vim.json.encode(answer.error or {}))
+  return answer.result
+end
+
+local connected = false
+pipe:connect(socket, function(failure)
+  assert(not failure, failure)
+  connected = true
+  pipe:read_start(function(err, data)
+    assert(not err, err)
+    if data then on_data(data) end
+  end)
+end)
+assert(vim.wait(5000, function() return connected end, 5), 'cannot connect')
+
+local token = vim.trim(table.concat(vim.fn.readfile(token_file), ''))
+local hello = request('initialize', {
+  clientName = 'neovim-test', clientVersion = '1', protocol = { min = 1, max = 1 }, token = token,
+})
+local answer = request('search/query', { root = root, query = query, limit = 3 })
+io.stdout:write(vim.json.encode({ protocol = hello.protocol, hits = answer.hits, state = answer.meta.state }) .. '\n')
+pipe:close()
