@@ -2,6 +2,7 @@
  * How a file gets its name. The only place in src that renames (invariant 3): nobody is told of a file, and nothing older is
  * deleted, before the file and its directory entry are on the disk.
  *   writeFileAtomic / createFileAtomic   temp, write, fsync, rename, fsync directory: replaces what has the name
+ *   moveDurable                          another place for what is durable already
  *   createFileDurable                    create under a final, never reused name, write, fsync, fsync directory
  * A crash leaves at most a temp file or an unnamed-by-anyone file; both are recognisable and swept at open.
  */
@@ -46,6 +47,16 @@ export async function createFileDurable<T>(env: Env, dir: string, name: string, 
   const result = await fillAndSync(env, join(dir, name), fill);
   await env.syncDir(dir);
   return result;
+}
+
+/**
+ * Gives an existing file or directory another place (quarantine, trash) or name; what already has that name is replaced if it is
+ * a file. Both directory entries are durable when it returns.
+ */
+export async function moveDurable(env: Env, fromDir: string, fromName: string, toDir: string, toName: string): Promise<void> {
+  await env.rename(join(fromDir, fromName), join(toDir, toName));
+  await env.syncDir(toDir);
+  if (fromDir !== toDir) await env.syncDir(fromDir);
 }
 
 async function fillAndSync<T>(env: Env, path: string, fill: (file: EnvFile) => Promise<T>): Promise<T> {

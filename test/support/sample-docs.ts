@@ -5,24 +5,6 @@ import type { PartView } from '../../src/index/snapshot.ts';
 
 export type Rng = () => number;
 
-/** mulberry32: numbers in [0, 1). */
-export function rng(seed: number): Rng {
-  let a = seed | 0;
-  return () => {
-    a = (a + 0x6d2b79f5) | 0;
-    let t = Math.imul(a ^ (a >>> 15), 1 | a);
-    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
-    return ((t ^ (t >>> 14)) >>> 0) / 4294967296;
-  };
-}
-
-/** CAIRN_SEED, or a fresh one; printed so that a failure can be repeated. */
-export function testSeed(name: string): number {
-  const seed = process.env['CAIRN_SEED'] === undefined ? (Math.random() * 2 ** 31) | 0 : Number(process.env['CAIRN_SEED']);
-  process.stdout.write(`# ${name}: CAIRN_SEED=${seed}\n`);
-  return seed;
-}
-
 export const below = (random: Rng, n: number): number => Math.floor(random() * n);
 export const pick = <T>(random: Rng, items: readonly T[]): T => items[below(random, items.length)] as T;
 

@@ -1,0 +1,29 @@
+/** Entry of the storage thread: receives jobs, runs them one after the other on the real file system, replies. Keeps no state. */
+import { parentPort } from 'node:worker_threads';
+import { nodeEnv } from '../env/node-env.ts';
+import { CairnError } from '../util/errors.ts';
+import { Mutex } from './mutex.ts';
+import { runJob } from './run-job.ts';
+import type { JobFailure, JobReply, JobRequest } from './worker-runner.ts';
+
+const port = parentPort;
+if (port === null) throw new CairnError('INTERNAL', 'storage-worker must run in a worker thread');
+const env = nodeEnv();
+const queue = new Mutex();
+
+port.on('message', ({ id, job }: JobRequest) => {
+  void queue.run(async () => port.postMessage(await reply(id, () => runJob(env, job))));
+});
+
+async function reply(id: number, run: () => ReturnType<typeof runJob>): Promise<JobReply> {
+  try {
+    return { id, result: await run() };
+  } catch (error) {
+    return { id, failure: failureOf(error) };
+  }
+}
+
+function failureOf(error: unknown): JobFailure {
+  const known = error instanceof CairnError ? error : new CairnError('INTERNAL', `storage job failed: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`);
+  return { code: known.code, message: known.message, path: known.path, offset: known.offset, hint: known.hint, retryable: known.retryable };
+}

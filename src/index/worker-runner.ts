@@ -1,0 +1,84 @@
+/**
+ * Runs storage jobs in one worker thread, started with the first job and kept for the next ones. Owns the thread: a thread
+ * that dies fails its jobs with INTERNAL (nothing was published, so nothing is lost) and the next job starts a new one.
+ */
+import { Worker } from 'node:worker_threads';
+import { CairnError, type ErrorCode } from '../util/errors.ts';
+import type { JobResult, StorageJob, StorageRunner } from './storage-jobs.ts';
+
+export interface JobRequest {
+  readonly id: number;
+  readonly job: StorageJob;
+}
+
+/** A CairnError crosses the thread boundary as plain data. */
+export interface JobFailure {
+  readonly code: ErrorCode;
+  readonly message: string;
+  readonly path: string | undefined;
+  readonly offset: number | undefined;
+  readonly hint: string | undefined;
+  readonly retryable: boolean;
+}
+
+export type JobReply = { readonly id: number; readonly result: JobResult } | { readonly id: number; readonly failure: JobFailure };
+
+interface Waiting {
+  readonly resolve: (result: JobResult) => void;
+  readonly reject: (error: CairnError) => void;
+}
+
+export class WorkerRunner implements StorageRunner {
+  readonly #waiting = new Map<number, Waiting>();
+  #worker: Worker | null = null;
+  #nextId = 1;
+  #isClosed = false;
+
+  run(job: StorageJob): Promise<JobResult> {
+    if (this.#isClosed) return Promise.reject(new CairnError('NOT_SERVING', 'the engine is closed'));
+    const worker = (this.#worker ??= this.#start());
+    const id = this.#nextId++;
+    return new Promise((resolve, reject) => {
+      this.#waiting.set(id, { resolve, reject });
+      worker.ref();
+      worker.postMessage({ id, job } satisfies JobRequest);
+    });
+  }
+
+  /** Ends the thread; a job that still runs fails and leaves at most a file that nobody names. */
+  async close(): Promise<void> {
+    this.#isClosed = true;
+    const worker = this.#worker;
+    this.#worker = null;
+    this.#failAll('the engine was closed');
+    await worker?.terminate();
+  }
+
+  #start(): Worker {
+    const worker = new Worker(new URL(`./storage-worker${import.meta.url.slice(-3)}`, import.meta.url), { name: 'cairn-storage' });
+    worker.unref();
+    worker.on('message', (reply: JobReply) => this.#settle(worker, reply));
+    worker.on('error', (error) => this.#lost(worker, error));
+    worker.on('exit', () => this.#lost(worker, null));
+    return worker;
+  }
+
+  #settle(worker: Worker, reply: JobReply): void {
+    const waiting = this.#waiting.get(reply.id);
+    this.#waiting.delete(reply.id);
+    if (this.#waiting.size === 0) worker.unref();
+    if ('failure' in reply) waiting?.reject(new CairnError(reply.failure.code, reply.failure.message, reply.failure));
+    else waiting?.resolve(reply.result);
+  }
+
+  #lost(worker: Worker, cause: unknown): void {
+    if (this.#worker !== worker) return;
+    this.#worker = null;
+    this.#failAll('the storage thread ended', cause);
+  }
+
+  #failAll(what: string, cause?: unknown): void {
+    for (const waiting of this.#waiting.values()) waiting.reject(new CairnError('INTERNAL', `storage job stopped: ${what}`, { cause, retryable: true }));
+    this.#waiting.clear();
+  }
+}
