@@ -11,6 +11,7 @@ import {
   CHUNK_KINDS, DOC_HAS_CHUNK_VECTORS, DOC_HAS_NOTE, DOC_HAS_PATH_VECTOR, DOC_HAS_PAYLOAD, DOC_HAS_SOURCE, DOC_HEADER_BYTES,
   DOC_KNOWN_FLAGS, DOC_LIMITS, DOC_MAGIC, DOC_TRAILER_BYTES, DOC_VERSION, EDGE_KINDS, SYMBOL_KINDS,
 } from './doc-layout.ts';
+import { GrowableU32 } from './growable-u32.ts';
 import { RecordReader } from './record-reader.ts';
 
 export interface DocHeader {
@@ -69,25 +70,6 @@ function readHeader(bytes: Uint8Array, path: string | undefined): RawHeader {
     language: view.toString('utf8', keyEnd, bodyAt),
     chunkCount, dimension, flags, vectorsAt, bodyAt,
   };
-}
-
-/** Grows by doubling; the reader has checked that the entries exist before they are pushed. */
-class Column {
-  array: Uint32Array;
-  length = 0;
-
-  constructor(capacity: number) {
-    this.array = new Uint32Array(capacity);
-  }
-
-  push(value: number): void {
-    if (this.length === this.array.length) {
-      const grown = new Uint32Array(Math.max(64, this.array.length * 2));
-      grown.set(this.array);
-      this.array = grown;
-    }
-    this.array[this.length++] = value;
-  }
 }
 
 export class FlatDoc {
@@ -207,6 +189,10 @@ export class FlatDoc {
     this.#checkTail(input);
   }
 
+  get hasPayload(): boolean {
+    return this.#payload !== null;
+  }
+
   string(id: number): string {
     const start = id === 0 ? 0 : (this.#stringEnds[id - 1] as number);
     return this.#buffer.toString('utf8', this.#stringsAt + start, this.#stringsAt + (this.#stringEnds[id] as number));
@@ -280,7 +266,7 @@ export class FlatDoc {
   }
 
   #readSymbols(input: RecordReader, repeats: Repeats): Uint32Array {
-    const terms = new Column(Math.min(this.symbolCount * 3, input.left));
+    const terms = new GrowableU32(Math.min(this.symbolCount * 3, input.left));
     for (let i = 0; i < this.symbolCount; i++) {
       this.symbolNames[i] = input.below(this.stringCount, 'string');
       this.symbolQualified[i] = input.below(this.stringCount, 'string');
@@ -308,8 +294,8 @@ export class FlatDoc {
   #readChunks(input: RecordReader, repeats: Repeats): [Uint32Array, Uint32Array] {
     // A term takes at least two bytes: a damaged chunk count cannot ask for more than the record could hold.
     const capacity = Math.min(this.chunkCount * 48, input.left >>> 1);
-    const ids = new Column(capacity);
-    const counts = new Column(capacity);
+    const ids = new GrowableU32(capacity);
+    const counts = new GrowableU32(capacity);
     let text = 0;
     for (let i = 0; i < this.chunkCount; i++) {
       this.chunkStartLines[i] = input.varint();
@@ -369,13 +355,13 @@ function readStringEnds(input: RecordReader): Uint32Array {
 }
 
 function readCounted(input: RecordReader, strings: number, repeats: Repeats): Counted {
-  const ids = new Column(16);
-  const counts = new Column(16);
+  const ids = new GrowableU32(16);
+  const counts = new GrowableU32(16);
   readTerms(input, strings, repeats, ids, counts);
   return { ids: ids.array, counts: counts.array, start: 0, end: ids.length };
 }
 
-function readTerms(input: RecordReader, strings: number, repeats: Repeats, ids: Column, counts: Column): void {
+function readTerms(input: RecordReader, strings: number, repeats: Repeats, ids: GrowableU32, counts: GrowableU32): void {
   const size = input.count(2, strings, 'terms');
   repeats.nextList();
   let total = 0;

@@ -76,14 +76,19 @@ export class CodeTable implements CodeMatrix {
   /** Quantizes and appends; null appends a zero row. Only for growing tables. */
   append(vector: Float32Array | null): void {
     const row = this.#rows;
-    if (row === this.#extents.length * this.#extentRows) this.#addExtent();
-    if (row === this.#scales.length) this.#growColumns();
-    const extent = this.#extents.at(-1);
+    this.reserve(row + 1);
+    const extent = this.#extents[Math.floor(row / this.#extentRows)];
     if (vector !== null && extent !== undefined) {
       this.#scales[row] = quantizeRow(vector, extent.codes, (row % this.#extentRows) * this.stride);
       this.#norms[row] = rowNorm(vector);
     }
     this.#rows = row + 1;
+  }
+
+  /** Makes room for `rows` rows in all, so that the next appends cannot fail. Only for growing tables. */
+  reserve(rows: number): void {
+    while (rows > this.#extents.length * this.#extentRows) this.#addExtent();
+    while (rows > this.#scales.length) this.#growColumns();
   }
 
   dots(query: PreparedQuery, from: number, to: number, out: Float32Array): void {

@@ -1,0 +1,2 @@
+/** The memtable. */
+export { Memtable, type FlushDoc, type MemtableOptions } from './memtable.ts';
