@@ -18,6 +18,8 @@ interface RankedFile {
   readonly candidate: Candidate;
   readonly key: string;
   readonly score: number;
+  /** The score without the bonus for exactness, which belongs to one chunk of the file only. */
+  readonly plainScore: number;
   readonly penalty: number;
 }
 
@@ -47,7 +49,7 @@ function scoreFile(candidate: Candidate, { weights, plan }: RankContext): Ranked
   const key = query.part.docKey(local);
   const penalty = query.columns.sides[local] === 0 || candidate.fileMatch ? 1 : pathPenalty(key, plan.lifted);
   const bonus = isExact(candidate, plan) ? totalWeight(weights) : 0;
-  return { candidate, key, score: (sum + bonus) * penalty, penalty };
+  return { candidate, key, score: (sum + bonus) * penalty, plainScore: sum * penalty, penalty };
 }
 
 /** One word that is exactly a file's name, or exactly a definition in it, stands above whatever else the features say [6.7]. */
@@ -61,7 +63,7 @@ function totalWeight(weights: WeightSet): number {
 
 /** The chunk that defines the name asked for, else the best by text, else the best by vector; then others by text. */
 function chunksOf(file: RankedFile, scratch: Scratch): RankedChunk[] {
-  const { candidate, score } = file;
+  const { candidate, score, plainScore } = file;
   const { part, chunkBase } = candidate.query;
   const first = definingChunk(candidate) ?? bestChunk(candidate);
   const text = (chunk: number): number => scratch.chunkScores[chunkBase + chunk] as number;
@@ -75,7 +77,7 @@ function chunksOf(file: RankedFile, scratch: Scratch): RankedChunk[] {
   let factor = 1;
   const further = others.slice(0, FURTHER_CHUNK.count).map((chunk) => {
     factor *= FURTHER_CHUNK.factor;
-    return entry(chunk, score * factor * Math.min(1, text(chunk) / top));
+    return entry(chunk, plainScore * factor * Math.min(1, text(chunk) / top));
   });
   return [entry(first, score), ...further];
 }

@@ -2,8 +2,7 @@
  * What the ranking needs to know of each doc of a part beyond what the part stores: derived from keys and counts, kept beside
  * the part for as long as the part lives, extended when a live memtable has grown. Never persisted.
  */
-import { pathParts, sideKinds, textTerms, wordTerms, type SideKind } from '../text/index.ts';
-import { eachWord } from '../text/tokenizer.ts';
+import { eachWord, pathParts, sideKinds, textTerms, wordTerms, type SideKind } from '../text/index.ts';
 import { identifierParts } from '../text/split.ts';
 import type { IndexPart } from '../segment/part.ts';
 

@@ -2,6 +2,7 @@
  * The semantic lane: two-level vector search. Centroids of all files are scanned; chunks only of files that are candidates.
  * That gives the same ranking as scanning every chunk, at a fraction of the work.
  */
+import { prepareQuery } from '../quantize/index.ts';
 import type { CodeMatrix, PreparedQuery, VectorColumns } from '../segment/part.ts';
 import { docTie, type Candidate, type CandidateList } from './candidates.ts';
 import { inScope } from './lexical.ts';
@@ -24,17 +25,6 @@ export interface QueryVectors {
 
 export function prepareVectors({ vector, pathVector }: QueryVectors): PreparedVectors {
   return { vector: prepareQuery(vector), pathVector: prepareQuery(pathVector) };
-}
-
-function prepareQuery(vector: Float32Array): PreparedQuery {
-  let peak = 0;
-  let squares = 0;
-  for (const x of vector) {
-    peak = Math.max(peak, Math.abs(x));
-    squares += x * x;
-  }
-  const scale = peak / 127;
-  return { vector, norm: Math.sqrt(squares), scale, codes: Int8Array.from(vector, (x) => (scale > 0 ? Math.round(x / scale) : 0)) };
 }
 
 /** Scans the centroids of all parts and adds the nearest files. */

@@ -109,8 +109,11 @@ function makeTerms(slice: string): readonly string[] {
   return parts.length === 1 ? [stem(parts[0] as string)] : [word.toLowerCase(), ...parts.map(stem)];
 }
 
+/** Receives a word and where it stands in the text, UTF-16 units. A pair of CJK characters is a word. */
+export type WordVisitor = (word: string, start: number, end: number) => void;
+
 /** Calls `visit` for each word in order. */
-export function eachWord(text: string, visit: (word: string) => void): void {
+export function eachWord(text: string, visit: WordVisitor): void {
   const end = text.length;
   let i = 0;
   while (i < end) {
@@ -131,7 +134,7 @@ export function eachWord(text: string, visit: (word: string) => void): void {
       i++;
     }
     if (i < end && next >= 128 && isUnicodeWordAt(text, i)) i = visitUnicode(text, start, i, visit);
-    else if (i - start <= MAX_WORD_LENGTH) visit(text.slice(start, i));
+    else if (i - start <= MAX_WORD_LENGTH) visit(text.slice(start, i), start, i);
   }
 }
 
@@ -141,19 +144,25 @@ function isUnicodeWordAt(text: string, at: number): boolean {
 }
 
 /** Handles a word from `start` that has a character outside ASCII at `at`; returns where to go on. */
-function visitUnicode(text: string, start: number, at: number, visit: (word: string) => void): number {
+function visitUnicode(text: string, start: number, at: number, visit: WordVisitor): number {
   UNICODE_WORD.lastIndex = start;
   const word = UNICODE_WORD.exec(text)?.[0];
   if (word === undefined) return at + ((text.codePointAt(at) as number) > 0xffff ? 2 : 1);
-  for (const run of word.normalize('NFC').match(CJK_RUN) ?? []) {
-    if (CJK.test(run)) visitPairs(run, visit);
-    else if (run.length <= MAX_WORD_LENGTH && UNICODE_LETTER.test(run)) visit(run);
+  let from = start;
+  for (const run of word.match(CJK_RUN) ?? []) {
+    if (CJK.test(run)) visitPairs(run, from, visit);
+    else if (run.length <= MAX_WORD_LENGTH && UNICODE_LETTER.test(run)) visit(run.normalize('NFC'), from, from + run.length);
+    from += run.length;
   }
   return start + word.length;
 }
 
-function visitPairs(run: string, visit: (word: string) => void): void {
+function visitPairs(run: string, start: number, visit: WordVisitor): void {
   const chars = Array.from(run);
-  if (chars.length === 1) visit(run);
-  for (let i = 0; i + 1 < chars.length; i++) visit(`${chars[i]}${chars[i + 1]}`);
+  if (chars.length === 1) visit(run, start, start + run.length);
+  for (let i = 0, at = start; i + 1 < chars.length; i++) {
+    const pair = `${chars[i]}${chars[i + 1]}`;
+    visit(pair, at, at + pair.length);
+    at += (chars[i] as string).length;
+  }
 }
