@@ -3,10 +3,11 @@
  * deleted, before the file and its directory entry are on the disk.
  *   writeFileAtomic / createFileAtomic   temp, write, fsync, rename, fsync directory: replaces what has the name
  *   moveDurable                          another place for what is durable already
+ *   moveFile                             rename into another directory, fsync both directories
  *   createFileDurable                    create under a final, never reused name, write, fsync, fsync directory
  * A crash leaves at most a temp file or an unnamed-by-anyone file; both are recognisable and swept at open.
  */
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { isCairnError } from '../util/errors.ts';
 import type { Env, EnvFile } from './env.ts';
 
@@ -71,6 +72,17 @@ async function fillAndSync<T>(env: Env, path: string, fill: (file: EnvFile) => P
     await removeQuietly(env, path);
     throw error;
   }
+}
+
+/** Moves a file into another directory (created if missing); durable on return. An existing target is replaced. */
+export async function moveFile(env: Env, from: string, toDir: string, name: string): Promise<void> {
+  if ((await env.stat(toDir)) === null) {
+    await env.mkdir(toDir);
+    await env.syncDir(dirname(toDir));
+  }
+  await env.rename(from, join(toDir, name));
+  await env.syncDir(toDir);
+  await env.syncDir(dirname(from));
 }
 
 /** A leftover is harmless (it is swept at the next open), the error that brought us here is not. */

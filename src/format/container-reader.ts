@@ -10,13 +10,16 @@ import { containerError, decodeFooter, decodeHeader, decodeToc, readExactly, typ
 
 const PIECE_BYTES = 1024 * 1024;
 
-/** What the opener expects; a mismatch is CORRUPT (a file under a wrong name, or swapped). */
-export interface ContainerExpectation {
+/** Which file it must be; a mismatch is CORRUPT (a file under a wrong name, or swapped). */
+export interface ContainerIdentity {
   readonly kind: number;
   readonly id?: string;
   /** From the manifest. */
   readonly bytes?: number;
   readonly checksum?: number;
+}
+
+export interface ContainerExpectation extends ContainerIdentity {
   /** Highest content version that the caller understands. */
   readonly maxContent: number;
   /** Sections that the caller understands; an unknown one that is not optional is refused with NEWER_FORMAT. */
@@ -38,25 +41,33 @@ export class ContainerReader {
     this.#byTag = new Map(sections.map((section) => [section.tag, section]));
   }
 
-  /** Three small reads. The reader does not own the file: the caller closes it. */
+  /** Four small reads. The reader does not own the file: the caller closes it. */
   static async open(file: EnvFile, expected: ContainerExpectation): Promise<ContainerReader> {
+    const reader = await ContainerReader.inspect(file, expected);
+    const { content } = reader.header;
+    if (content > expected.maxContent) throw containerError(file.path, 20, `content version ${content} is newer than ${expected.maxContent}`, 'NEWER_FORMAT');
+    for (const section of reader.sections) {
+      if (!section.optional && !expected.knownTags.has(section.tag)) throw containerError(file.path, section.offset, `section ${section.tag} is unknown`, 'NEWER_FORMAT');
+    }
+    return reader;
+  }
+
+  /** The same without asking whether the contents are understood: for checks, backups and dumps. */
+  static async inspect(file: EnvFile, expected: ContainerIdentity): Promise<ContainerReader> {
     const { path } = file;
     const size = await file.size();
     if (expected.bytes !== undefined && size !== expected.bytes) {
       throw containerError(path, Math.min(size, expected.bytes), `${expected.bytes} bytes expected, ${size} found,`, size < expected.bytes ? 'TRUNCATED' : 'CORRUPT');
     }
     const header = decodeHeader(await file.read(0, CONTAINER_HEADER_BYTES), path);
-    checkHeader(header, expected, path);
+    if (header.kind !== expected.kind) throw containerError(path, 16, `a container of kind ${header.kind} stands in the place of kind ${expected.kind}`);
+    if (expected.id !== undefined && header.id !== expected.id) throw containerError(path, 24, `the file says it is ${header.id}, ${expected.id} expected,`);
     const footerAt = Math.max(0, size - CONTAINER_FOOTER_BYTES);
     const footer = decodeFooter(await file.read(footerAt, CONTAINER_FOOTER_BYTES), size, path);
     if (expected.checksum !== undefined && footer.fileCrc !== expected.checksum) throw containerError(path, footerAt, 'the file is not the one that the manifest names: its checksum differs');
     const toc = await readExactly(file, footer.tocOffset, footer.sectionCount * TOC_ENTRY_BYTES);
     if (crc32(toc) !== footer.tocCrc) throw containerError(path, footer.tocOffset, 'the table of contents fails its checksum');
-    const sections = decodeToc(toc, footer, path);
-    for (const section of sections) {
-      if (!section.optional && !expected.knownTags.has(section.tag)) throw containerError(path, section.offset, `section ${section.tag} is unknown`, 'NEWER_FORMAT');
-    }
-    return new ContainerReader(file, header, footer, sections);
+    return new ContainerReader(file, header, footer, decodeToc(toc, footer, path));
   }
 
   get path(): string {
@@ -130,12 +141,6 @@ export class ContainerReader {
     }
     if (crc !== section.crc) throw containerError(this.path, section.offset, `section ${section.tag} fails its checksum`);
   }
-}
-
-function checkHeader(header: ContainerHeader, expected: ContainerExpectation, path: string): void {
-  if (header.kind !== expected.kind) throw containerError(path, 16, `a container of kind ${header.kind} stands in the place of kind ${expected.kind}`);
-  if (expected.id !== undefined && header.id !== expected.id) throw containerError(path, 24, `the file says it is ${header.id}, ${expected.id} expected,`);
-  if (header.content > expected.maxContent) throw containerError(path, 20, `content version ${header.content} is newer than ${expected.maxContent}`, 'NEWER_FORMAT');
 }
 
 function throwIfCancelled(signal: AbortSignal | undefined): void {
