@@ -1,0 +1,29 @@
+/**
+ * Entry of the watch worker: watches source trees and does nothing else, because the kernel's event queue overflows without a
+ * word when its reader is busy. Reads only file names and ignore rules, never content.
+ */
+import { parentPort, workerData } from 'node:worker_threads';
+import { loadIgnore } from './ignore-rules.ts';
+import type { FromWorker, ToWorker, WorkerData } from './messages.ts';
+import { RootWatch } from './root-watch.ts';
+
+const port = parentPort;
+if (port === null) throw new Error('watch-worker.ts must run as a worker thread');
+const { options } = workerData as WorkerData;
+const roots = new Map<number, RootWatch>();
+const send = (message: FromWorker): void => port.postMessage(message);
+
+async function unwatch(id: number): Promise<void> {
+  const watch = roots.get(id);
+  roots.delete(id);
+  await watch?.close();
+  send({ op: 'unwatched', id });
+}
+
+port.on('message', (message: ToWorker) => {
+  if (message.op === 'watch') {
+    const { id, root } = message;
+    roots.set(id, new RootWatch(root, (event) => send({ op: 'event', id, event }), loadIgnore, options));
+  } else if (message.op === 'unwatch') void unwatch(message.id);
+  else void Promise.all([...roots.keys()].map(unwatch)).then(() => port.close());
+});
