@@ -12,9 +12,11 @@ import { STORAGE_TREE, writeTree } from '../support/trees.ts';
 checkLeaks();
 const hasNeovim = spawnSync('nvim', ['--version']).status === 0;
 
-function neovim(args: readonly string[]): Promise<{ code: number; output: string; errors: string }> {
+function neovim(args: Readonly<Record<string, string>>): Promise<{ code: number; output: string; errors: string }> {
   return new Promise((resolve) => {
-    const child = spawn('nvim', ['--headless', '--clean', '-l', join(projectRoot, 'test', 'support', 'neovim-client.lua'), ...args]);
+    const script = join(projectRoot, 'test', 'support', 'neovim-client.lua');
+    const named = Object.fromEntries(Object.entries(args).map(([name, value]) => [`CAIRN_TEST_${name}`, value]));
+    const child = spawn('nvim', ['--headless', '--clean', '-c', `luafile ${script}`], { env: { ...process.env, ...named } });
     let output = '';
     let errors = '';
     child.stdout.setEncoding('utf8').on('data', (text: string) => (output += text));
@@ -33,7 +35,7 @@ describe('Neovim as a client', { skip: hasNeovim ? false : 'nvim is not installe
     writeTree(root, STORAGE_TREE);
     await sandbox.json(['index', root, '--wait']);
     const { socket, tokenFile } = liveEndpoint(resolveEndpoint(sandbox.env));
-    const result = await neovim([socket, tokenFile, root, 'merge sorted tables']);
+    const result = await neovim({ SOCKET: socket, TOKEN_FILE: tokenFile, ROOT: root, QUERY: 'merge sorted tables' });
     assert.equal(result.code, 0, result.errors);
     const answer = JSON.parse(result.output) as { protocol: number; hits: { path: string }[]; state: string };
     assert.equal(answer.protocol, 1);

@@ -1,7 +1,8 @@
 -- A foreign JSON-RPC client: Neovim's own event loop speaks to the daemon's socket with Content-Length framing.
--- Run as: nvim --headless --clean -l neovim-client.lua SOCKET TOKEN_FILE ROOT QUERY
--- Prints the result of search/query as one line of JSON; exits non-zero when an answer does not come within 20 s.
-local socket, token_file, root, query = arg[1], arg[2], arg[3], arg[4]
+-- Run as: nvim --headless --clean -c 'luafile neovim-client.lua', with the arguments in CAIRN_TEST_SOCKET, _TOKEN_FILE, _ROOT, _QUERY
+-- (Neovim 0.7 has no -l). Prints the result of search/query as one line of JSON; exits with 1 when an answer does not come within 20 s.
+local function argument(name) return assert(vim.env['CAIRN_TEST_' .. name], name .. ' is missing') end
+local socket, token_file, root, query = argument('SOCKET'), argument('TOKEN_FILE'), argument('ROOT'), argument('QUERY')
 local uv = vim.uv or vim.loop
 local pipe = assert(uv.new_pipe(false))
 local buffer, answers, next_id = '', {}, 0
@@ -31,21 +32,28 @@ local function request(method, params)
   return answer.result
 end
 
-local connected = false
-pipe:connect(socket, function(failure)
-  assert(not failure, failure)
-  connected = true
-  pipe:read_start(function(err, data)
-    assert(not err, err)
-    if data then on_data(data) end
+local function main()
+  local connected = false
+  pipe:connect(socket, function(failure)
+    assert(not failure, failure)
+    connected = true
+    pipe:read_start(function(err, data)
+      assert(not err, err)
+      if data then on_data(data) end
+    end)
   end)
-end)
-assert(vim.wait(5000, function() return connected end, 5), 'cannot connect')
+  assert(vim.wait(5000, function() return connected end, 5), 'cannot connect')
 
-local token = vim.trim(table.concat(vim.fn.readfile(token_file), ''))
-local hello = request('initialize', {
-  clientName = 'neovim-test', clientVersion = '1', protocol = { min = 1, max = 1 }, token = token,
-})
-local answer = request('search/query', { root = root, query = query, limit = 3 })
-io.stdout:write(vim.json.encode({ protocol = hello.protocol, hits = answer.hits, state = answer.meta.state }) .. '\n')
-pipe:close()
+  local token = vim.trim(table.concat(vim.fn.readfile(token_file), ''))
+  local hello = request('initialize', {
+    clientName = 'neovim-test', clientVersion = '1', protocol = { min = 1, max = 1 }, token = token,
+  })
+  local answer = request('search/query', { root = root, query = query, limit = 3 })
+  io.stdout:write(vim.json.encode({ protocol = hello.protocol, hits = answer.hits, state = answer.meta.state }) .. '\n')
+  pipe:close()
+end
+
+local ok, failure = pcall(main)
+if not ok then io.stderr:write(tostring(failure) .. '\n') end
+io.stdout:flush()
+os.exit(ok and 0 or 1)
