@@ -1,0 +1,59 @@
+/**
+ * Who holds the writer lock, seen from outside, and whether that process runs. Used for messages ("daemon hung (pid)"), for
+ * waiting until a process is gone, and to leave a living daemon alone. A bare pid is never trusted: start time, boot and host
+ * are compared with what the owner wrote.
+ */
+import { readFileSync, readdirSync } from 'node:fs';
+import { hostname } from 'node:os';
+import { join } from 'node:path';
+import { errnoOf } from './errors.ts';
+
+export interface LockOwner {
+  readonly pid: number;
+  readonly start: string | null;
+  readonly boot: string | null;
+  readonly host: string;
+  readonly epoch: number;
+  readonly version: string;
+}
+
+/** The owner of the newest lock generation; null when there is none or it cannot be read. */
+export function readLockOwner(lockDir: string): LockOwner | null {
+  try {
+    const newest = readdirSync(lockDir).filter((name) => /^g\d+$/.test(name)).sort((a, b) => Number(a.slice(1)) - Number(b.slice(1))).at(-1);
+    if (newest === undefined) return null;
+    const owner = JSON.parse(readFileSync(join(lockDir, newest, 'owner.json'), 'utf8')) as LockOwner;
+    return Number.isSafeInteger(owner.pid) && owner.pid > 0 ? owner : null;
+  } catch {
+    return null; // no lock, or being replaced at this moment: nobody is known to hold it
+  }
+}
+
+/** True only if exactly that process runs on this machine. */
+export function isOwnerAlive(owner: LockOwner | null): owner is LockOwner {
+  if (owner === null || owner.host !== hostname()) return false;
+  const boot = readText('/proc/sys/kernel/random/boot_id')?.trim() ?? null;
+  if (boot !== null && owner.boot !== null && boot !== owner.boot) return false;
+  return isProcessAlive(owner.pid, owner.start);
+}
+
+/** `start` is the start time in ticks after boot; null to compare the pid alone. A zombie counts as gone. */
+export function isProcessAlive(pid: number, start: string | null = null): boolean {
+  try {
+    process.kill(pid, 0);
+  } catch (error) {
+    if (errnoOf(error) === 'ESRCH') return false;
+  }
+  const stat = readText(`/proc/${pid}/stat`);
+  if (stat === null) return process.platform !== 'linux';
+  const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+  return fields[0] !== 'Z' && fields[0] !== 'X' && (start === null || fields[19] === start);
+}
+
+function readText(path: string): string | null {
+  try {
+    return readFileSync(path, 'latin1');
+  } catch {
+    return null; // no /proc on this platform, or the process ended between two looks
+  }
+}
