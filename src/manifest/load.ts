@@ -42,7 +42,10 @@ interface FoundCurrent {
   readonly current: Current | null;
 }
 
-export async function loadGenerations(env: Env, dir: string, keep: number): Promise<LoadedGenerations> {
+/** 'required': a generation whose segments or tombstones are damaged is passed over. 'unchecked': the caller opens them anyway. */
+export type FileCheck = 'required' | 'unchecked';
+
+export async function loadGenerations(env: Env, dir: string, keep: number, files: FileCheck = 'required'): Promise<LoadedGenerations> {
   const skipped: Skipped[] = [];
   const generations = await listGenerations(env, dir);
   const { bytes, current } = await readCurrent(env, dir, skipped);
@@ -53,7 +56,7 @@ export async function loadGenerations(env: Env, dir: string, keep: number): Prom
   const lostFallbacks: Skipped[] = [];
   for (const generation of candidates) {
     if (kept.length === keep) break;
-    const manifest = await readGeneration(env, dir, generation, current, kept.length === 0 ? skipped : lostFallbacks);
+    const manifest = await readGeneration(env, dir, { generation, current, files }, kept.length === 0 ? skipped : lostFallbacks);
     if (manifest !== null) kept.push(manifest);
   }
   const [loaded] = kept;
@@ -81,7 +84,13 @@ async function readCurrent(env: Env, dir: string, skipped: Skipped[]): Promise<F
   }
 }
 
-async function readGeneration(env: Env, dir: string, generation: number, current: Current | null, skipped: Skipped[]): Promise<Manifest | null> {
+interface Wanted {
+  readonly generation: number;
+  readonly current: Current | null;
+  readonly files: FileCheck;
+}
+
+async function readGeneration(env: Env, dir: string, { generation, current, files }: Wanted, skipped: Skipped[]): Promise<Manifest | null> {
   const file = manifestFile(asGeneration(generation));
   const path = join(dir, file);
   try {
@@ -89,7 +98,7 @@ async function readGeneration(env: Env, dir: string, generation: number, current
     if (current?.generation === generation) requireManifestOf(current, bytes, path);
     const manifest = decodeManifest(bytes, path);
     if (manifest.generation !== generation) throw new CairnError('CORRUPT', `${path} is the manifest of generation ${manifest.generation}`, { path, offset: 0 });
-    for (const segment of manifest.segments) await checkSegmentFiles(env, dir, segment);
+    if (files === 'required') for (const segment of manifest.segments) await checkSegmentFiles(env, dir, segment);
     return manifest;
   } catch (error) {
     if (!isDamage(error) && !isCairnError(error, 'NOT_FOUND')) throw error;

@@ -20,7 +20,7 @@ import { asGeneration, asLsn, type Generation, type Lsn } from '../util/ids.ts';
 import { checkSegmentFile, checkTombstones } from './check-files.ts';
 import { currentFor, decodeCurrent, encodeCurrent } from './current.ts';
 import { collectGarbage, type GarbageReport } from './garbage.ts';
-import { loadGenerations, type LoadReport } from './load.ts';
+import { loadGenerations, type FileCheck, type LoadReport } from './load.ts';
 import { encodeManifest, filesOf, liveDocs, problemOf, type Manifest, type ManifestDraft } from './manifest.ts';
 
 /** Generations whose files are kept: the current one and the one to fall back to. */
@@ -61,8 +61,9 @@ export class ManifestStore {
    * The current generation, or the newest older one that is whole; `report.skipped` says what was passed over and why.
    * NOT_FOUND when there is no manifest at all, the error of the newest one when none is whole. Changes nothing on disk.
    */
-  static async load(env: Env, dir: string): Promise<{ readonly store: ManifestStore; readonly report: LoadReport }> {
-    const loaded = await loadGenerations(env, dir, KEPT_GENERATIONS);
+  static async load(env: Env, dir: string, files: FileCheck = 'required'): Promise<{ readonly store: ManifestStore; readonly report: LoadReport }> {
+    // Without the check of files an older generation is no better than the newest, and none is fit to fall back to.
+    const loaded = await loadGenerations(env, dir, files === 'required' ? KEPT_GENERATIONS : 1, files);
     const { kept, currentBytes, highestGeneration, report } = loaded;
     return { store: new ManifestStore(env, dir, kept, currentBytes, highestGeneration, report.skipped.length === 0), report };
   }
