@@ -194,13 +194,13 @@ export class Committer {
 export async function applyGroup(table: PartTable, group: readonly { readonly lsn: Lsn; readonly batch: { readonly docs: readonly FlatDoc[]; readonly deletes: readonly string[] } }[]): Promise<void> {
   const staging = new Staging(table);
   const slices = new Slices();
-  for (const { batch } of group) {
+  for (const { lsn, batch } of group) {
     for (const key of batch.deletes) {
       staging.delete(key);
       await slices.next();
     }
     for (const doc of batch.docs) {
-      staging.put(doc);
+      staging.put(doc, lsn);
       await slices.next();
     }
   }

@@ -5,7 +5,9 @@
 import { join } from 'node:path';
 import type { Env } from '../env/env.ts';
 import { CairnError, isCairnError } from '../util/errors.ts';
-import { decodeMetadata, METADATA_FILE, METADATA_MAX_BYTES } from './metadata.ts';
+import { MAX_METADATA_BYTES } from '../format/constants.ts';
+import { METADATA_FILE } from '../format/file-names.ts';
+import { decodeMetadata } from './metadata.ts';
 import type { IndexMetadata } from './types.ts';
 
 export type Found =
@@ -41,7 +43,7 @@ async function inspectDirectory(env: Env, path: string, directory: string): Prom
 
 export async function readMetadata(env: Env, path: string): Promise<IndexMetadata> {
   const file = join(path, METADATA_FILE);
-  return decodeMetadata(await env.readFile(file, METADATA_MAX_BYTES), file);
+  return decodeMetadata(await env.readFile(file, MAX_METADATA_BYTES), file);
 }
 
 /** Two directories of one name (a hand-made copy): the first by directory name serves, the other is reported. */

@@ -3,12 +3,12 @@
  * A file that is not exactly right is CORRUPT with the field named; nothing is guessed or filled in.
  */
 import type { EmbedderIdentity } from '../embed/embedder.ts';
+import { METADATA_SCHEMA } from '../format/constants.ts';
 import { DOC_LIMITS } from '../format/doc-layout.ts';
 import { CairnError } from '../util/errors.ts';
 import type { IndexKind, IndexMetadata, Metric } from './types.ts';
 
-export const METADATA_FILE = 'metadata.json';
-export const METADATA_MAX_BYTES = 64 << 10;
+export { METADATA_FILE } from '../format/file-names.ts';
 const NAME = /^[a-z0-9][a-z0-9._-]{0,63}$/;
 const MAX_DIMENSION = DOC_LIMITS.dimension;
 const METRICS: readonly Metric[] = ['cosine', 'dot', 'euclidean'];
@@ -44,9 +44,14 @@ export function newMetadata(definition: IndexDefinition, now: number): IndexMeta
     modifiedAt: time,
     owner: definition.owner ?? '',
   };
+  checkMetadata(metadata);
+  return metadata;
+}
+
+/** INVALID_ARGUMENT names the first field that is wrong. */
+export function checkMetadata(metadata: IndexMetadata): void {
   const problem = problemOf(metadata);
   if (problem !== null) throw new CairnError('INVALID_ARGUMENT', `index definition: ${problem}`);
-  return metadata;
 }
 
 export function encodeMetadata(metadata: IndexMetadata): Uint8Array {
@@ -63,8 +68,8 @@ export function decodeMetadata(bytes: Uint8Array, path: string): IndexMetadata {
   }
   if (!isObject(value)) throw corrupt(path, 'is not a JSON object');
   const schema = value['schemaVersion'];
-  if (Number.isSafeInteger(schema) && (schema as number) > 1) {
-    throw new CairnError('NEWER_FORMAT', `${path}: schemaVersion ${String(schema)}, this cairn reads 1`, { path, hint: 'Use the cairn version that wrote it, or a newer one.' });
+  if (Number.isSafeInteger(schema) && (schema as number) > METADATA_SCHEMA) {
+    throw new CairnError('NEWER_FORMAT', `${path}: schemaVersion ${String(schema)}, this cairn reads ${METADATA_SCHEMA}`, { path, hint: 'Use the cairn version that wrote it, or a newer one.' });
   }
   const problem = problemOf(value);
   if (problem !== null) throw corrupt(path, problem);
@@ -74,7 +79,7 @@ export function decodeMetadata(bytes: Uint8Array, path: string): IndexMetadata {
 /** The first field that is wrong, or null. */
 function problemOf(value: object): string | null {
   const m = value as Record<string, unknown>;
-  if (m['schemaVersion'] !== 1) return 'schemaVersion is not 1';
+  if (m['schemaVersion'] !== METADATA_SCHEMA) return `schemaVersion is not ${METADATA_SCHEMA}`;
   if (typeof m['name'] !== 'string' || !NAME.test(m['name'])) return `name does not match ${NAME.source}`;
   if (!KINDS.includes(m['kind'] as IndexKind)) return `kind is not one of ${KINDS.join(', ')}`;
   if (!isWhole(m['dimension'], 0, MAX_DIMENSION)) return `dimension is not a whole number from 0 to ${MAX_DIMENSION}`;

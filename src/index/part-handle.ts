@@ -7,12 +7,15 @@ import type { Bitset } from '../util/bitset.ts';
 import type { LiveSet } from './live-set.ts';
 import type { PartView } from './snapshot.ts';
 
-export class PartHandle<P extends IndexPart = IndexPart> {
+/** A part that grows answers for the docs it had when a view was taken; in a complete part each key occurs once. */
+export interface FindablePart extends IndexPart {
+  findDocAt?(key: string, docCount: number): number;
+}
+
+export class PartHandle<P extends FindablePart = FindablePart> {
   readonly part: P;
   readonly live: LiveSet;
   readonly #dispose: () => void;
-  /** In a memtable: the doc that an older version of the same key has, so that an old snapshot still finds it. */
-  readonly #older = new Map<number, number>();
   #uses = 1;
   #docs: number;
   #chunks: number;
@@ -36,15 +39,9 @@ export class PartHandle<P extends IndexPart = IndexPart> {
     this.#chunks = this.part.chunkCount;
   }
 
-  noteReplaced(doc: number, olderDoc: number): void {
-    this.#older.set(doc, olderDoc);
-  }
-
   /** Newest doc below `docCount` with this key, or -1. */
   find(key: string, docCount: number): number {
-    let doc = this.part.findDoc(key);
-    while (doc >= docCount) doc = this.#older.get(doc) ?? -1;
-    return doc;
+    return this.part.findDocAt === undefined ? this.part.findDoc(key) : this.part.findDocAt(key, docCount);
   }
 
   view(): PartView & { readonly handle: PartHandle } {

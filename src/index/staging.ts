@@ -21,12 +21,9 @@ export class Staging {
     this.#table = table;
   }
 
-  put(record: FlatDoc): void {
-    const { active } = this.#table;
-    const older = active.part.findDoc(record.key);
+  put(record: FlatDoc, lsn: Lsn): void {
     this.#supersede(record.key);
-    const doc = active.part.add(record);
-    if (older >= 0) active.noteReplaced(doc, older);
+    const doc = this.#table.active.part.add(record, lsn);
     this.#added.set(doc, true);
     this.#newest.set(record.key, doc);
   }

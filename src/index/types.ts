@@ -101,6 +101,8 @@ export interface IndexStats {
   readonly memoryBytes: number;
   readonly batchesCommitted: number;
   readonly bytesWritten: { readonly wal: number; readonly flush: number; readonly compaction: number; readonly manifest: number };
+  /** Conditions that need attention although nothing acknowledged is lost: the log takes no writes, read-only, old files stay. */
+  readonly warnings?: readonly string[];
 }
 
 /** What opening found; kept for status and doctor. Nothing here is silent. */

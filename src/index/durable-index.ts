@@ -1,0 +1,111 @@
+/**
+ * The open index: puts the pieces together and answers the questions about it. The work is done elsewhere: commits in
+ * committer.ts, persist and compaction in maintenance.ts, opening in open-index.ts, checks in verify.ts.
+ */
+import { writeFileAtomic } from '../env/atomic-file.ts';
+import { CairnError } from '../util/errors.ts';
+import type { Lsn } from '../util/ids.ts';
+import { checkBatch } from './check-batch.ts';
+import type { IndexContext } from './index-context.ts';
+import type { Maintenance } from './maintenance.ts';
+import { checkMetadata, encodeMetadata, METADATA_FILE } from './metadata.ts';
+import type { Snapshot } from './snapshot.ts';
+import { statsOf } from './stats.ts';
+import type { Batch, CommitResult, DurableIndex, IndexMetadata, IndexStats, PersistResult, RecoveryReport, VerifyReport } from './types.ts';
+import { verifyIndex } from './verify.ts';
+
+export class OpenIndex implements DurableIndex {
+  readonly recovery: RecoveryReport;
+  readonly #context: IndexContext;
+  readonly #maintenance: Maintenance;
+  #isClosed = false;
+
+  /** Made by openIndex. */
+  constructor(context: IndexContext, maintenance: Maintenance, recovery: RecoveryReport) {
+    this.#context = context;
+    this.#maintenance = maintenance;
+    this.recovery = recovery;
+  }
+
+  get metadata(): IndexMetadata {
+    return this.#context.metadata;
+  }
+
+  get version(): Lsn {
+    return this.#context.table.lsn;
+  }
+
+  get durableVersion(): Lsn {
+    return this.#context.store.current.flushedLsn;
+  }
+
+  get wantsPersist(): boolean {
+    const { active } = this.#context.table;
+    const { memtableMaxBytes, memtableMaxChunks } = this.#context.options;
+    return active.part.chunkCount >= memtableMaxChunks || active.part.memoryBytes >= memtableMaxBytes;
+  }
+
+  async commit(batch: Batch): Promise<CommitResult> {
+    this.#requireOpen();
+    return this.#context.committer.commit(() => checkBatch(batch, this.#context.metadata.dimension));
+  }
+
+  snapshot(): Snapshot {
+    this.#requireOpen();
+    return this.#context.table.snapshot();
+  }
+
+  async persist(cause: string): Promise<PersistResult> {
+    this.#requireOpen();
+    return this.#maintenance.persist(cause);
+  }
+
+  async compact(): Promise<PersistResult | null> {
+    this.#requireOpen();
+    return this.#maintenance.compact();
+  }
+
+  async sync(): Promise<void> {
+    this.#requireOpen();
+    await this.#context.committer.sync();
+  }
+
+  async verify(options: { readonly deep: boolean; readonly signal?: AbortSignal }): Promise<VerifyReport> {
+    this.#requireOpen();
+    return verifyIndex(this.#context, this.#maintenance, options);
+  }
+
+  stats(): IndexStats {
+    return statsOf(this.#context, this.#maintenance);
+  }
+
+  async updateMetadata(change: Partial<Pick<IndexMetadata, 'name' | 'sourceRoot' | 'embedder' | 'contentVersions'>>): Promise<void> {
+    this.#requireOpen();
+    await this.#maintenance.exclusive(async () => {
+      const { env, dir, lease } = this.#context;
+      const metadata: IndexMetadata = { ...this.#context.metadata, ...change, modifiedAt: new Date(env.clock.now()).toISOString() };
+      checkMetadata(metadata);
+      lease.assertHeld();
+      await writeFileAtomic(env, dir, METADATA_FILE, encodeMetadata(metadata));
+      this.#context.metadata = metadata;
+    });
+  }
+
+  async close(): Promise<void> {
+    if (this.#isClosed) return;
+    this.#isClosed = true;
+    const { committer, wal, table, opener } = this.#context;
+    await this.#maintenance.stop();
+    await committer.drain();
+    try {
+      await wal.close();
+    } finally {
+      table.close();
+      await opener.settled();
+    }
+  }
+
+  #requireOpen(): void {
+    if (this.#isClosed) throw new CairnError('NOT_SERVING', `index '${this.metadata.name}' is closed`);
+  }
+}

@@ -1,0 +1,87 @@
+/**
+ * From parts to a new generation and back: writes the tombstones that changed, publishes the manifest, and afterwards (only
+ * then) removes what no kept generation needs. Everything in here runs under the maintenance mutex.
+ */
+import { writeTombstones } from '../manifest/tombstone-file.ts';
+import type { DroppedSegment, Manifest, SegmentEntry } from '../manifest/manifest.ts';
+import { liveDocs } from '../manifest/manifest.ts';
+import type { Bitset } from '../util/bitset.ts';
+import { isCairnError, type CairnError } from '../util/errors.ts';
+import type { Lsn } from '../util/ids.ts';
+import { trimWal } from '../wal/wal-files.ts';
+import type { IndexContext } from './index-context.ts';
+import { complementOf, diedBetween, type SegmentHandle } from './segment-handle.ts';
+
+/** A segment that stays, with its liveness as of the LSN that is published; null = all live. */
+export interface KeptSegment {
+  readonly handle: SegmentHandle;
+  readonly live: Bitset | null;
+}
+
+export interface Publication {
+  readonly cause: string;
+  readonly flushedLsn: Lsn;
+  readonly kept: readonly KeptSegment[];
+  readonly added: SegmentHandle | null;
+  readonly dropped: readonly DroppedSegment[];
+}
+
+export interface Published {
+  readonly manifest: Manifest;
+  readonly tombstoneBytes: number;
+}
+
+export async function publishGeneration(context: IndexContext, publication: Publication): Promise<Published> {
+  const { store, lease, metadata } = context;
+  const updates: { handle: SegmentHandle; entry: SegmentEntry; live: Bitset | null }[] = [];
+  let tombstoneBytes = 0;
+  for (const { handle, live } of publication.kept) {
+    const entry = await entryWithTombstones(context, handle, live);
+    if (entry !== handle.entry) tombstoneBytes += entry.tombstones?.bytes ?? 0;
+    updates.push({ handle, entry, live });
+  }
+  const segments = [...updates.map((update) => update.entry), ...(publication.added === null ? [] : [publication.added.entry])];
+  const isEmpty = liveDocs({ segments }) === 0;
+  const manifest = await store.publish(
+    {
+      flushedLsn: publication.flushedLsn,
+      segments,
+      dropped: publication.dropped,
+      contentVersions: metadata.contentVersions,
+      embedder: metadata.embedder,
+      cause: publication.cause,
+      // Tombstones only come from deletes and replacements in the log, so an index that is empty now was emptied by them.
+      emptiedBy: isEmpty ? `deletes up to LSN ${publication.flushedLsn}` : null,
+    },
+    lease,
+  );
+  for (const { handle, entry, live } of updates) handle.notePublished(entry, live);
+  return { manifest, tombstoneBytes };
+}
+
+/** The entry as it is when no doc died since the last publish, else with a new tombstone file. */
+async function entryWithTombstones(context: IndexContext, handle: SegmentHandle, live: Bitset | null): Promise<SegmentEntry> {
+  const { entry, published } = handle;
+  if (live === null || !hasAny(diedBetween(published, live, entry.docs))) return entry;
+  const dead = complementOf(live, entry.docs);
+  const tombstones = await writeTombstones(context.env, context.dir, entry.id, context.store.nextGeneration, dead);
+  return { ...entry, tombstones };
+}
+
+/** Removes files that no kept generation and no reader needs. What cannot be removed now is tried again; the error is returned. */
+export async function cleanUp(context: IndexContext): Promise<CairnError | null> {
+  const { env, dir, walDir, store, lease, files } = context;
+  try {
+    const { failed } = await store.collectGarbage(files.names, lease);
+    if (store.mayDelete) await trimWal(env, walDir, store.walNeededAfter);
+    return failed[0] ?? null;
+  } catch (error) {
+    if (isCairnError(error)) return error;
+    throw error;
+  }
+}
+
+function hasAny(items: Iterable<number>): boolean {
+  for (const _ of items) return true;
+  return false;
+}
