@@ -1,0 +1,220 @@
+/**
+ * One ingest worker as the pool sees it: sends batches, answers its questions for vectors, watches its pulse, ends it.
+ * Reports its end exactly once, with the files it had.
+ */
+import { Worker } from 'node:worker_threads';
+import type { Embedder, VectorCache } from '../embed/embedder.ts';
+import { VECTOR_KEY_BYTES } from '../embed/vector-key.ts';
+import type { IngestResult } from './types.ts';
+import { PULSE_FILE, PULSE_STEP, type FileJob, type FromWorker, type ToWorker, type WorkerEmbedding, type WorkerSetup } from './worker-protocol.ts';
+
+export interface WorkerEnd {
+  readonly cause: 'timeout' | 'crash' | 'retired' | 'idle' | 'stopped';
+  /** Files that were with it. */
+  readonly jobs: readonly number[];
+  /** The file it was working on, if that is known. */
+  readonly culprit: number | null;
+  readonly wasReady: boolean;
+  readonly error: unknown;
+}
+
+export interface WorkerHandleOptions {
+  readonly entry: URL;
+  readonly embedding: WorkerEmbedding;
+  readonly cache: VectorCache | null;
+  readonly embedder: Embedder | null;
+  readonly parseBudgetMs: number;
+  readonly fileTimeoutMs: number;
+  readonly idleMs: number;
+  readonly onCacheError: ((error: unknown) => void) | undefined;
+  onReady(): void;
+  onResults(results: readonly { readonly id: number; readonly result: IngestResult }[]): void;
+  onEnd(end: WorkerEnd): void;
+}
+
+/** A document with its tree and vectors stays far below; a runaway heap ends the thread, not the process. */
+const MAX_HEAP_MB = 256;
+/** A file counts as stuck when its pulse stands still for the timeout; looked at this many times within it. */
+const LOOKS = 10;
+
+export class WorkerHandle {
+  readonly #options: WorkerHandleOptions;
+  readonly #worker: Worker;
+  readonly #pulse = new Int32Array(new SharedArrayBuffer(8));
+  readonly #jobs = new Set<number>();
+  readonly #exited: Promise<void>;
+  #batches = 0;
+  #isReady = false;
+  #isRetiring = false;
+  #end: WorkerEnd['cause'] | null = null;
+  #error: unknown = null;
+  #watch: NodeJS.Timeout | null = null;
+  #idle: NodeJS.Timeout | null = null;
+  #lastStep = -1;
+  #sameSince = 0;
+
+  constructor(options: WorkerHandleOptions) {
+    this.#options = options;
+    const setup: WorkerSetup = { embedding: options.embedding, hasCache: options.cache !== null, parseBudgetMs: options.parseBudgetMs, pulse: this.#pulse };
+    this.#worker = new Worker(options.entry, { workerData: setup, resourceLimits: { maxOldGenerationSizeMb: MAX_HEAP_MB }, name: 'cairn-ingest' });
+    this.#worker.on('message', (message: FromWorker) => void this.#receive(message));
+    this.#worker.on('error', (error) => (this.#error = error));
+    this.#exited = new Promise((resolve) => {
+      this.#worker.once('exit', () => {
+        this.#finish();
+        resolve();
+      });
+    });
+  }
+
+  /** Batches it has not answered. */
+  get batches(): number {
+    return this.#batches;
+  }
+
+  /** It gets no more work and ends when it is done. */
+  get isRetiring(): boolean {
+    return this.#isRetiring;
+  }
+
+  send(jobs: readonly FileJob[]): void {
+    for (const { id } of jobs) this.#jobs.add(id);
+    this.#batches++;
+    if (this.#idle !== null) clearTimeout(this.#idle);
+    this.#idle = null;
+    this.#watch ??= setInterval(() => this.#look(), this.#options.fileTimeoutMs / LOOKS);
+    this.#tell({ type: 'batch', jobs }, []);
+  }
+
+  /** Resolves when the thread is gone. */
+  async stop(): Promise<void> {
+    this.#terminate('stopped');
+    await this.#exited;
+  }
+
+  async #receive(message: FromWorker): Promise<void> {
+    if (message.type === 'ready') {
+      this.#isReady = true;
+      this.#options.onReady();
+    } else if (message.type === 'lookup') {
+      await this.#lookup(message.request, message.keys);
+    } else if (message.type === 'embed') {
+      await this.#embed(message.request, message.texts);
+    } else {
+      this.#done(message);
+    }
+  }
+
+  #done(message: FromWorker & { type: 'done' }): void {
+    this.#batches--;
+    for (const { id } of message.results) this.#jobs.delete(id);
+    this.#remember(message.newKeys, message.newVectors);
+    this.#isRetiring ||= message.isWorn;
+    this.#options.onResults(message.results);
+    if (this.#batches > 0) return;
+    this.#stopWatch();
+    if (this.#isRetiring) this.#terminate('retired');
+    else this.#idle = setTimeout(() => this.#goIdle(), this.#options.idleMs).unref();
+  }
+
+  #goIdle(): void {
+    if (this.#batches > 0) return;
+    this.#isRetiring = true;
+    this.#terminate('idle');
+  }
+
+  async #lookup(request: number, keys: Uint8Array): Promise<void> {
+    const list = splitKeys(keys);
+    let rows: readonly (Float32Array | null)[];
+    try {
+      rows = (await this.#options.cache?.lookup(list)) ?? [];
+    } catch (error) {
+      // A broken cache costs time, not correctness: everything counts as missing.
+      this.#options.onCacheError?.(error);
+      rows = [];
+    }
+    const dimension = this.#dimension();
+    const vectors = new Float32Array(list.length * dimension);
+    const present = new Uint8Array(list.length);
+    rows.forEach((row, i) => {
+      if (row === null || row.length !== dimension) return;
+      vectors.set(row, i * dimension);
+      present[i] = 1;
+    });
+    this.#tell({ type: 'vectors', request, vectors, present, error: null }, [vectors.buffer, present.buffer]);
+  }
+
+  async #embed(request: number, texts: readonly string[]): Promise<void> {
+    const dimension = this.#dimension();
+    try {
+      const rows = (await this.#options.embedder?.embed(texts)) ?? [];
+      const wrong = rows.find((row) => row.length !== dimension);
+      if (rows.length !== texts.length || wrong !== undefined) throw new Error(`the embedder gave ${rows.length} vectors of ${wrong?.length ?? dimension} numbers for ${texts.length} texts of ${dimension}`);
+      const vectors = new Float32Array(texts.length * dimension);
+      rows.forEach((row, i) => vectors.set(row, i * dimension));
+      this.#tell({ type: 'vectors', request, vectors, present: new Uint8Array(texts.length).fill(1), error: null }, [vectors.buffer]);
+    } catch (error) {
+      const reason = error instanceof Error ? error.message : String(error);
+      this.#tell({ type: 'vectors', request, vectors: new Float32Array(0), present: new Uint8Array(0), error: reason }, []);
+    }
+  }
+
+  #remember(keys: Uint8Array, vectors: Float32Array): void {
+    const { cache, onCacheError } = this.#options;
+    if (cache === null || keys.length === 0) return;
+    const dimension = this.#dimension();
+    const entries = splitKeys(keys).map((key, i) => ({ key, vector: vectors.subarray(i * dimension, (i + 1) * dimension) }));
+    cache.store(entries).catch((error: unknown) => onCacheError?.(error));
+  }
+
+  #dimension(): number {
+    const { embedding } = this.#options;
+    if (embedding.kind === 'none') return 0;
+    return embedding.kind === 'host' ? embedding.dimension : embedding.model.identity.dimension;
+  }
+
+  #tell(message: ToWorker, transfer: readonly ArrayBuffer[]): void {
+    if (this.#end === null) this.#worker.postMessage(message, transfer);
+  }
+
+  /** Ends the worker when it has stood at the same step of the same file for too long. */
+  #look(): void {
+    const step = Atomics.load(this.#pulse, PULSE_STEP);
+    const now = performance.now();
+    if (Atomics.load(this.#pulse, PULSE_FILE) === 0 || step !== this.#lastStep) {
+      this.#lastStep = step;
+      this.#sameSince = now;
+    } else if (now - this.#sameSince >= this.#options.fileTimeoutMs) {
+      this.#terminate('timeout');
+    }
+  }
+
+  #terminate(cause: WorkerEnd['cause']): void {
+    if (this.#end !== null) return;
+    this.#end = cause;
+    this.#isRetiring = true;
+    this.#stopWatch();
+    void this.#worker.terminate();
+  }
+
+  #stopWatch(): void {
+    if (this.#watch !== null) clearInterval(this.#watch);
+    if (this.#idle !== null) clearTimeout(this.#idle);
+    this.#watch = null;
+    this.#idle = null;
+  }
+
+  #finish(): void {
+    this.#stopWatch();
+    const cause = this.#end ?? 'crash';
+    this.#end = cause;
+    const file = Atomics.load(this.#pulse, PULSE_FILE);
+    this.#options.onEnd({ cause, jobs: [...this.#jobs], culprit: file === 0 ? null : file, wasReady: this.#isReady, error: this.#error });
+  }
+}
+
+function splitKeys(keys: Uint8Array): Uint8Array[] {
+  const out: Uint8Array[] = [];
+  for (let at = 0; at < keys.length; at += VECTOR_KEY_BYTES) out.push(keys.subarray(at, at + VECTOR_KEY_BYTES));
+  return out;
+}
