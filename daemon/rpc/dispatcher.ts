@@ -91,6 +91,7 @@ export class Dispatcher {
     };
     this.#running.set(controller, method.lane);
     try {
+      context.signal.throwIfAborted(); // cancelled together with its arrival
       // The schema of a method decides what its handler gets; the table's types tie the two together.
       return await method.handler(checked as unknown as ParamsOf<typeof name>, context);
     } finally {

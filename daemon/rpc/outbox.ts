@@ -56,7 +56,9 @@ export class Outbox {
     if (this.#closed) return;
     this.#closed = true;
     this.#stopWatch();
-    this.#socket.pause();
+    // What the peer still sends is read and dropped: closing with unread input would reset the connection under the reply.
+    this.#socket.removeAllListeners('data');
+    this.#socket.resume();
     this.#socket.end();
     const cut = setTimeout(() => this.#socket.destroy(), 1_000);
     this.#socket.once('finish', () => this.#socket.destroy());
