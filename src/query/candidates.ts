@@ -3,7 +3,7 @@
  * Candidates of all parts are gathered before anything is normalised.
  */
 import type { SymbolKind } from '../format/doc.ts';
-import { normalizedStem, pathParts } from '../text/index.ts';
+import { normalizedStem, pathParts, type QueryName } from '../text/index.ts';
 import type { QueryPlan } from './query-plan.ts';
 import { inScope, partOfDoc } from './lexical.ts';
 import type { Scratch } from './scratch.ts';
@@ -87,6 +87,16 @@ export function addLexical(list: CandidateList, parts: readonly PartQuery[], scr
   for (const doc of selectTop(docs.ids, docs.count, Math.max(CANDIDATES.lexical, limit), score, docTie(parts))) list.add(doc, 'lexical');
 }
 
+/** Files that hold the required phrases: candidates whatever else they match. */
+export function addScope(list: CandidateList, parts: readonly PartQuery[], scratch: Scratch, limit: number): void {
+  const docs: number[] = [];
+  for (const { scope, docBase, docCount } of parts) {
+    for (let local = 0; local < docCount; local++) if (scope.docs?.has(local) === true) docs.push(docBase + local);
+  }
+  const score = (doc: number): number => scratch.docTop[3 * doc] as number;
+  for (const doc of selectTop(docs, docs.length, Math.max(CANDIDATES.lexical, limit), score, docTie(parts))) list.add(doc, 'lexical');
+}
+
 /** Files with the most query words in their path. */
 export function addPaths(list: CandidateList, parts: readonly PartQuery[], scratch: Scratch): void {
   const { pathDocs, pathMass } = scratch;
@@ -113,8 +123,9 @@ export function kindWorth(kind: SymbolKind): number {
 }
 
 /** Files that define a symbol named in the query. */
-export function addNames(list: CandidateList, parts: readonly PartQuery[], scratch: Scratch, names: readonly string[]): void {
-  for (const name of names) {
+export function addNames(list: CandidateList, parts: readonly PartQuery[], scratch: Scratch, names: readonly QueryName[]): void {
+  for (const wanted of names) {
+    const { name } = wanted;
     const symbolsOf = new Map<number, number[]>();
     for (const query of parts) {
       const found = boundedLookup(query.part, 'name', name, query.symbolCount);
@@ -130,13 +141,14 @@ export function addNames(list: CandidateList, parts: readonly PartQuery[], scrat
     }
     const docs = [...symbolsOf.keys()];
     const kept = selectTop(docs, docs.length, CANDIDATES.perName, (doc) => scratch.docTop[3 * doc] as number, docTie(parts));
-    for (const doc of kept) noteName(list.add(doc, 'symbol'), symbolsOf.get(doc) as number[]);
+    for (const doc of kept) noteName(list.add(doc, 'symbol'), symbolsOf.get(doc) as number[], wanted);
   }
 }
 
-function noteName(candidate: Candidate, symbols: readonly number[]): void {
+/** A qualified name is sure whatever it stands for. */
+function noteName(candidate: Candidate, symbols: readonly number[], { isQualified, sure }: QueryName): void {
   for (const symbol of symbols) {
-    const worth = kindWorth(candidate.query.part.symbol(symbol).kind);
+    const worth = isQualified ? 1 : sure * kindWorth(candidate.query.part.symbol(symbol).kind);
     if (worth <= candidate.nameMatch) continue;
     candidate.nameMatch = worth;
     candidate.nameSymbol = symbol;
@@ -145,7 +157,7 @@ function noteName(candidate: Candidate, symbols: readonly number[]): void {
 
 /** Files whose stem is a name of the query (case, `_ - .` and a plural s ignored), and files named with extension or path. */
 export function addFileNames(list: CandidateList, parts: readonly PartQuery[], scratch: Scratch, plan: QueryPlan): void {
-  for (const name of plan.names) {
+  for (const { name } of plan.names) {
     const stem = normalizedStem(name);
     for (const doc of docsWithStem(parts, scratch, [stem, `${stem}s`, stem.replace(/s$/, '')])) list.add(doc, 'path').stemMatch = true;
   }

@@ -2,7 +2,7 @@
  * From a request to what the ranking looks for: terms, names, phrases, and which side files the query asks for.
  * Owns the validation of a search request.
  */
-import { isStopWord, isSymbolQuery, queryTerms, symbolNames, textWords, type SideKind } from '../text/index.ts';
+import { isStopWord, isSymbolQuery, queryTerms, symbolNames, textWords, type QueryName, type SideKind } from '../text/index.ts';
 import { CairnError } from '../util/errors.ts';
 import type { SearchRequest } from './types.ts';
 
@@ -22,7 +22,7 @@ export interface QueryPlan {
   /** Adjacent terms, "a b". */
   readonly pairs: readonly string[];
   /** Names of symbols that the query may mean, as written. */
-  readonly names: readonly string[];
+  readonly names: readonly QueryName[];
   /** Words with a '.' or '/': candidates for file names and paths. */
   readonly fileNames: readonly string[];
   /** Substrings that a chunk must hold, any case. */

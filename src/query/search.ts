@@ -4,7 +4,7 @@
  */
 import type { Snapshot } from '../index/snapshot.ts';
 import { CairnError } from '../util/errors.ts';
-import { addDefinitions, addFileNames, addLexical, addNames, addPaths, CandidateList, countPairs } from './candidates.ts';
+import { addDefinitions, addFileNames, addLexical, addNames, addPaths, addScope, CandidateList, countPairs } from './candidates.ts';
 import { computeFeatures } from './features.ts';
 import { compileFilter } from './filters.ts';
 import { collectDefinitions, collectTops, scoreDefinitions, scoreDocTexts, scorePaths, scoreText } from './lexical.ts';
@@ -68,6 +68,7 @@ function gather(asked: QueryPlan, context: SearchContext, signal: AbortSignal | 
   collectDefinitions(parts, scratch);
   const list = new CandidateList(parts, scratch);
   if (used.has('lexical')) addLexical(list, parts, scratch, context.limit);
+  if (plan.phrases.length > 0) addScope(list, parts, scratch, context.limit);
   if (used.has('path')) {
     addPaths(list, parts, scratch);
     addFileNames(list, parts, scratch, plan);

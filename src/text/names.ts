@@ -36,18 +36,33 @@ const QUALIFIED = /[\p{L}_$][\p{L}\p{N}_$]*(?:(?:::|\.|->|\\)[\p{L}_$][\p{L}\p{N
 /** Inner capital, underscore or separator; `Word`, `URL`: a capitalised word is looked up too, since a lookup costs nothing. */
 const NAME_LIKE = /[a-z][A-Z]|_|::|\.|->|[A-Z]{2,}[a-z]|^[A-Z][a-z]{2,}$|^[A-Z]{2,}$/;
 
+/** A name that a query may mean; `sure` is less than 1 for the last part of a qualified name, which may be someone else's. */
+export interface QueryName {
+  readonly name: string;
+  readonly isQualified: boolean;
+  readonly sure: number;
+}
+
+const LAST_PART = 0.7;
+
 /**
  * Names of symbols that a query may mean: all of it if it is one word, else the words that look like names; a qualified
- * name also gives its last part, and itself with '.' between the parts (as SymbolRecord.qualified has it).
+ * name also with '.' between the parts (as SymbolRecord.qualified has it), and its last part.
  */
-export function symbolNames(query: string): string[] {
+export function symbolNames(query: string): QueryName[] {
   const text = query.trim();
   const words = /\s/.test(text) ? (text.match(QUALIFIED) ?? []).filter((word) => NAME_LIKE.test(word)) : [text];
-  const names = new Set<string>();
+  const names = new Map<string, QueryName>();
+  const add = (name: string, isQualified: boolean, sure: number): void => {
+    if (name !== '' && (names.get(name)?.sure ?? 0) < sure) names.set(name, { name, isQualified, sure });
+  };
   for (const word of words) {
     const parts = word.split(SEPARATOR).filter((part) => part !== '');
-    names.add(word);
-    if (parts.length > 1) names.add(parts.join('.')).add(parts[parts.length - 1] as string);
+    add(word, parts.length > 1, 1);
+    if (parts.length > 1) {
+      add(parts.join('.'), true, 1);
+      add(parts[parts.length - 1] as string, false, LAST_PART);
+    }
   }
-  return [...names].filter((name) => name !== '');
+  return [...names.values()];
 }

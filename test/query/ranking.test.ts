@@ -1,0 +1,116 @@
+/** What a user expects of the order of hits, each on a corpus of a few lines. */
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { search } from '../../src/query/search.ts';
+import { corpus, embedTopics, filesOf, hitsOf, topicVectors } from './search-fixture.ts';
+
+const MENTIONS = 'import { RetryPolicy } from "./x";\nRetryPolicy; RetryPolicy; RetryPolicy; new RetryPolicy(RetryPolicy);';
+
+test('[6.7] the definition of a symbol ranks before files that mention it more often', () => {
+  const snapshot = corpus({ 'client.ts': MENTIONS, 'server.ts': MENTIONS, 'policy/backoff.ts': 'const a = 1;\n\nexport class RetryPolicy {}\n\nconst b = 2;' });
+  const [first] = hitsOf(snapshot, 'RetryPolicy');
+  assert.equal(first?.key, 'policy/backoff.ts');
+  assert.equal(first?.startLine, 3, 'the chunk with the definition is shown');
+  assert.equal(first?.symbol?.name, 'RetryPolicy');
+});
+
+test('[6.7] an exact definition ranks first even when it lies in a test or an example', () => {
+  const snapshot = corpus({ 'src/a.ts': MENTIONS, 'src/b.ts': MENTIONS, 'test/helpers/fake.ts': 'export class RetryPolicy {}' });
+  assert.equal(filesOf(snapshot, 'RetryPolicy')[0], 'test/helpers/fake.ts');
+});
+
+test('[6.7] an exact file name, with or without its folder, ranks first', () => {
+  const files = { 'src/wal.ts': 'a', 'src/http/router.ts': 'b', 'docs/router.md': 'router.ts router.ts router.ts router router', 'src/app.ts': 'import "./http/router.ts"; // router.ts router.ts' };
+  for (const query of ['router.ts', 'http/router.ts', './src/http/router.ts']) assert.equal(filesOf(corpus(files), query)[0], 'src/http/router.ts', query);
+  assert.equal(filesOf(corpus(files), 'where is router.ts')[0], 'src/http/router.ts');
+  assert.ok(filesOf(corpus(files), 'wal').includes('src/wal.ts'));
+});
+
+test('[6.7] a qualified name finds the member of that class, not its namesake', () => {
+  const snapshot = corpus({ 'a.ts': 'export class Reader {}\n\nfunction open() {}', 'engine.ts': 'export class Engine {}\n\nfunction open() {}' });
+  const names = search(snapshot, { query: 'Engine.open', limit: 5 }, null).hits.map(({ key }) => key);
+  assert.ok(names.includes('engine.ts'));
+});
+
+test('file names count: the file that is about the subject beats one that repeats the words', () => {
+  const snapshot = corpus({
+    'src/rate-limiter.ts': 'export class Bucket {}\nfunction take() {}',
+    'src/config.ts': 'const rate = 1;\nconst limiter = rate; // rate limiter rate limiter',
+  });
+  assert.equal(filesOf(snapshot, 'rate limiter')[0], 'src/rate-limiter.ts');
+});
+
+test('test files come after sources, unless the query or the filter asks for them', () => {
+  const text = 'function flushSegment() { writeSegment(); }';
+  const snapshot = corpus({ 'src/flush.ts': text, 'test/flush.test.ts': `${text}\n// flush segment flush segment` });
+  assert.equal(filesOf(snapshot, 'how a segment is flushed')[0], 'src/flush.ts');
+  assert.equal(filesOf(snapshot, 'tests of flushing a segment')[0], 'test/flush.test.ts');
+  assert.deepEqual(filesOf(snapshot, 'flush segment', { filters: { paths: ['test/**'] } }), ['test/flush.test.ts']);
+  const explained = hitsOf(snapshot, 'flush segment', { filters: { paths: ['test/**'] }, explain: true })[0];
+  assert.equal(explained?.explain?.penalty, 1);
+});
+
+test('[6.7] quoted phrases are required, as whole words, in any case', () => {
+  const snapshot = corpus({ 'a.ts': 'the torn tail of a log', 'b.ts': 'the tail is torn', 'c.ts': 'Torn Tail!', 'd.ts': 'untorn tail', 'e.ts': 'torn tails' });
+  assert.deepEqual(filesOf(snapshot, '"torn tail"').sort(), ['a.ts', 'c.ts']);
+  assert.deepEqual(filesOf(snapshot, 'log "torn tail"')[0], 'a.ts');
+  assert.deepEqual(filesOf(snapshot, '"tail of" "torn tail"'), ['a.ts']);
+  assert.deepEqual(filesOf(snapshot, '"no such words here"'), []);
+  assert.throws(() => hitsOf(snapshot, '"=>"'), { code: 'INVALID_ARGUMENT' });
+  assert.ok(filesOf(snapshot, 'torn "tail').length > 2, 'a lone quote is no phrase');
+});
+
+test('[6.7] a phrase finds identifiers in any casing, also where the stem differs', () => {
+  const snapshot = corpus({ 'a.ts': 'readFile now', 'b.ts': 'READFILE now', 'c.ts': 'reads file now' });
+  assert.deepEqual(filesOf(snapshot, '"readfile now"').sort(), ['a.ts', 'b.ts']);
+});
+
+test('the semantic lane finds what shares no word with the query', () => {
+  const files = { 'log/tail.ts': 'function cutTornTail() { replay(); recover(); }', 'ui/view.ts': 'function draw() { paint(); }', 'net/server.ts': 'function listen() { socket(); }' };
+  const snapshot = corpus(files, { embed: embedTopics });
+  assert.equal(filesOf(snapshot, 'what happens after a failure', {}, topicVectors('what happens after a failure'))[0], 'log/tail.ts');
+  assert.deepEqual(filesOf(snapshot, 'failure'), [], 'without vectors nothing matches');
+});
+
+test('further chunks of one file come at a fraction, and not before other good files', () => {
+  const chunk = 'function parseHeader() { header(); }';
+  const snapshot = corpus({ 'big.ts': Array(6).fill(chunk).join('\n\n'), 'small.ts': chunk });
+  const hits = hitsOf(snapshot, 'parse header');
+  assert.deepEqual(new Set(hits.slice(0, 2).map(({ key }) => key)), new Set(['big.ts', 'small.ts']));
+  const big = hits.filter(({ key }) => key === 'big.ts');
+  assert.equal(big.length, 5, 'one chunk and four more');
+  assert.ok((big[1]?.score as number) <= 0.3 * (big[0]?.score as number) + 1e-9);
+});
+
+test('[6.9] explain tells lanes, feature values and weights that add up to the score', () => {
+  const snapshot = corpus({ 'src/wal.ts': 'export class WalWriter {}', 'src/b.ts': 'wal writer' }, { embed: embedTopics });
+  const { hits } = search(snapshot, { query: 'wal writer', limit: 5, explain: true }, topicVectors('wal writer'));
+  const explain = hits[0]?.explain;
+  assert.ok(explain !== undefined);
+  assert.ok(explain.lanes.includes('lexical') && explain.lanes.includes('path'));
+  const sum = Object.values(explain.features).reduce((total, { value, weight }) => total + value * weight, 0);
+  assert.ok(Math.abs(sum * explain.penalty - (hits[0]?.score as number)) < 1e-9);
+  assert.equal(hitsOf(snapshot, 'wal writer')[0]?.explain, undefined);
+});
+
+test('[6.5] every lane is reported, with the reason why it was not used', () => {
+  const plain = corpus({ 'a.ts': 'wal' });
+  const withVectors = corpus({ 'a.ts': 'wal' }, { embed: embedTopics });
+  const report = (...args: Parameters<typeof search>): unknown => Object.fromEntries(search(...args).lanes.map(({ lane, used, reason }) => [lane, used || reason]));
+  assert.deepEqual(report(plain, { query: 'wal', limit: 1 }, null), { lexical: true, semantic: 'no embedder', symbol: true, path: true });
+  assert.deepEqual(report(plain, { query: 'wal', limit: 1 }, topicVectors('wal')), { lexical: true, semantic: 'index has no vectors', symbol: true, path: true });
+  assert.deepEqual(report(withVectors, { query: '🪨', limit: 1, without: ['path'] }, topicVectors('x')), { lexical: 'the query has no words', semantic: true, symbol: true, path: 'asked' });
+});
+
+test('a lane that is left out contributes nothing', () => {
+  const snapshot = corpus({ 'router.ts': 'x', 'b.ts': 'router router', 'c.ts': 'function router() {}' }, { embed: embedTopics });
+  const lanes = (without: 'lexical' | 'path' | 'symbol'): string[] =>
+    hitsOf(snapshot, 'router', { without: [without, 'semantic'], explain: true }).flatMap(({ explain }) => [...(explain?.lanes ?? [])]);
+  for (const lane of ['lexical', 'path', 'symbol'] as const) assert.ok(!lanes(lane).includes(lane), lane);
+  assert.deepEqual(filesOf(snapshot, 'router', { without: ['semantic', 'symbol', 'lexical'] }), ['router.ts']);
+});
+
+test('a repository word in the stem of several languages is found by stem, plural and case', () => {
+  const snapshot = corpus({ 'lib/HttpClients.rb': 'x', 'lib/http_client.py': 'x', 'lib/other.py': 'HttpClient HttpClient' });
+  assert.deepEqual(filesOf(snapshot, 'HttpClient').slice(0, 2).sort(), ['lib/HttpClients.rb', 'lib/http_client.py']);
+});
