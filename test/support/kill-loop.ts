@@ -1,0 +1,179 @@
+/**
+ * The kill -9 loop: a real daemon under mixed load is killed at a random moment, started again and compared with what it had
+ * acknowledged. The oracle is kept outside the daemon: for each file the last content whose indexing was acknowledged by a
+ * `fresh` answer, and what was written after that (which may or may not be there, but nothing else may).
+ * The comparison reads the index through the daemon started again *without* its source tree, so that reconcile cannot repair
+ * what storage had lost.
+ */
+import assert from 'node:assert/strict';
+import { mkdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { type CairnClient, connect, isClientError } from '../../client/index.ts';
+import { isAlive, projectRoot, Sandbox, until } from './cli.ts';
+import { seededRandom } from './random.ts';
+import { generatedFile } from './trees.ts';
+
+const FILES = 40;
+
+interface FileState {
+  /** Revision acknowledged by a fresh answer; -1 = acknowledged as deleted, or never there. */
+  acked: number;
+  /** Revisions written after that, not acknowledged when the daemon died; -1 = a deletion. */
+  pending: number[];
+}
+
+export interface KillReport {
+  readonly rounds: number;
+  readonly acknowledgements: number;
+  readonly writes: number;
+  readonly restartMs: readonly number[];
+}
+
+export class KillLoop {
+  readonly sandbox = new Sandbox();
+  readonly root = this.sandbox.path('tree');
+  readonly #away = this.sandbox.path('tree-away');
+  readonly #random: () => number;
+  readonly #files = new Map<number, FileState>();
+  #revision = 0;
+  #acknowledgements = 0;
+  #writes = 0;
+  readonly #restartMs: number[] = [];
+
+  constructor(seed: number) {
+    this.#random = seededRandom(seed);
+    mkdirSync(this.root);
+    for (let n = 0; n < FILES; n++) this.#files.set(n, { acked: -1, pending: [] });
+  }
+
+  async run(rounds: number, onRound: (round: number) => void = () => undefined): Promise<KillReport> {
+    for (let n = 0; n < FILES; n++) this.#write(n);
+    for (let round = 1; round <= rounds; round++) {
+      await this.#loadAndKill();
+      await this.#compare();
+      onRound(round);
+    }
+    return { rounds, acknowledgements: this.#acknowledgements, writes: this.#writes, restartMs: this.#restartMs };
+  }
+
+  close(): Promise<void> {
+    return this.sandbox.close();
+  }
+
+  #connect(): Promise<CairnClient> {
+    return connect({ env: this.sandbox.env, clientName: 'kill-loop', entry: join(projectRoot, 'dist', 'daemon', 'main.js') });
+  }
+
+  /** Writes, queries, flushes and acknowledgements from several clients until the daemon is killed under them. */
+  async #loadAndKill(): Promise<void> {
+    const client = await this.#connect();
+    await client.openIndex({ root: this.root, wait: true });
+    const pid = client.daemon.pid;
+    const load = [this.#editor(client), this.#searcher(), this.#flusher()];
+    await sleep(5 + Math.floor(this.#random() ** 2 * 1500));
+    process.kill(pid, 'SIGKILL');
+    await Promise.all(load);
+    client.close();
+    await until(() => !isAlive(pid), 'the killed daemon is gone');
+  }
+
+  async #editor(client: CairnClient): Promise<void> {
+    try {
+      for (;;) {
+        for (let i = 1 + this.#below(8); i > 0; i--) this.#edit(this.#below(FILES));
+        // What is pending now is on the disk of the tree; a fresh answer acknowledges at least that.
+        const covered = [...this.#files].map(([n, state]) => ({ n, upTo: state.pending.length }));
+        await client.search({ root: this.root, query: 'widget', limit: 1, fresh: true });
+        this.#acknowledge(covered);
+      }
+    } catch (error) {
+      if (!isClientError(error)) throw error;
+    }
+  }
+
+  async #searcher(): Promise<void> {
+    await this.#untilKilled(async (client) => {
+      await client.search({ root: this.root, query: `assembleGadget${this.#below(FILES)}`, limit: 5 });
+    });
+  }
+
+  async #flusher(): Promise<void> {
+    await this.#untilKilled(async (client) => {
+      await sleep(this.#below(200));
+      await client.flushIndex({ root: this.root });
+    });
+  }
+
+  async #untilKilled(step: (client: CairnClient) => Promise<void>): Promise<void> {
+    try {
+      const client = await connect({ env: this.sandbox.env, spawn: 'never' });
+      for (;;) await step(client);
+    } catch (error) {
+      if (!isClientError(error)) throw error;
+    }
+  }
+
+  #edit(n: number): void {
+    const state = this.#stateOf(n);
+    const newest = state.pending.at(-1) ?? state.acked;
+    if (newest >= 0 && this.#random() < 0.2) {
+      rmSync(join(this.root, `widget-${n}.ts`));
+      state.pending.push(-1);
+    } else this.#write(n);
+    this.#writes++;
+  }
+
+  #write(n: number): void {
+    const revision = ++this.#revision;
+    // Atomically, so that a half-written file is never indexed as a revision of its own.
+    writeFileSync(join(this.root, `widget-${n}.ts.part`), generatedFile(n, revision));
+    renameSync(join(this.root, `widget-${n}.ts.part`), join(this.root, `widget-${n}.ts`));
+    this.#stateOf(n).pending.push(revision);
+  }
+
+  #acknowledge(covered: readonly { readonly n: number; readonly upTo: number }[]): void {
+    this.#acknowledgements++;
+    for (const { n, upTo } of covered) {
+      const state = this.#stateOf(n);
+      if (upTo === 0) continue;
+      state.acked = state.pending[upTo - 1] ?? state.acked;
+      state.pending = state.pending.slice(upTo);
+    }
+  }
+
+  async #compare(): Promise<void> {
+    renameSync(this.root, this.#away);
+    const started = performance.now();
+    const client = await this.#connect();
+    const { indexes } = await client.listIndexes();
+    const name = indexes[0]?.index;
+    assert.ok(name !== undefined, 'the index is discovered');
+    const { matches, truncated } = await client.grep({ index: name, pattern: 'revision \\d+: turns gadget\\d+', regex: true, limit: 1000 });
+    this.#restartMs.push(performance.now() - started);
+    assert.equal(truncated, false);
+    const stored = new Map(matches.map((match) => [Number(/widget-(\d+)\.ts/.exec(match.path)?.[1]), Number(/revision (\d+)/.exec(match.text)?.[1])]));
+    assert.equal(stored.size, matches.length, 'one row per file');
+    for (const [n, state] of this.#files) {
+      const found = stored.get(n) ?? -1;
+      const allowed = [state.acked, ...state.pending];
+      assert.ok(allowed.includes(found), `widget-${n}.ts: stored revision ${found}, acknowledged ${state.acked}, later ${state.pending.join(', ')}`);
+      state.acked = found;
+      state.pending = state.pending.slice(state.pending.indexOf(found) + 1);
+    }
+    const verified = await client.verifyIndex({ index: name, deep: true });
+    assert.ok(verified.ok, JSON.stringify(verified));
+    renameSync(this.#away, this.root);
+    client.close();
+  }
+
+  #below(limit: number): number {
+    return Math.floor(this.#random() * limit);
+  }
+
+  #stateOf(n: number): FileState {
+    const state = this.#files.get(n);
+    assert.ok(state !== undefined);
+    return state;
+  }
+}
