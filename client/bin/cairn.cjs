@@ -26,8 +26,9 @@ const pinnedNode = () => {
 const runWith = (node) => {
   const { spawn } = require('node:child_process');
   const child = spawn(node, [__filename, ...process.argv.slice(2)], { stdio: 'inherit', env: { ...process.env, CAIRN_REEXECUTED: '1' } });
-  // The terminal signals both; the child decides how to end.
-  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, () => child.kill(signal));
+  // Ctrl-C reaches both processes from the terminal; other signals only this one. The child decides how to end.
+  process.on('SIGINT', () => process.stdin.isTTY || child.kill('SIGINT'));
+  for (const signal of ['SIGTERM', 'SIGHUP']) process.on(signal, () => child.kill(signal));
   child.on('error', (error) => fail(`cannot run ${node}: ${error.message}`));
   child.on('exit', (code, signal) => {
     if (signal === null) process.exit(code);

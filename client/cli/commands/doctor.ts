@@ -1,0 +1,136 @@
+/** cairn doctor: what could keep cairn from working, and the next command for each finding. Starts nothing, changes nothing. */
+import { lstatSync, readFileSync, statfsSync } from 'node:fs';
+import { dirname } from 'node:path';
+import type { Endpoint } from '../../../daemon/protocol/endpoint.ts';
+import { liveEndpoint, readRegistration } from '../../../daemon/protocol/endpoint.ts';
+import type { DaemonStatus } from '../../../daemon/protocol/types.ts';
+import { endpointOf } from '../../connect-or-spawn.ts';
+import { ClientError, errnoOf } from '../../errors.ts';
+import { isOwnerAlive, readLockOwner } from '../../lock-owner.ts';
+import { clientVersion, compareVersions, daemonEntry } from '../../version.ts';
+import { EXIT } from '../exit-codes.ts';
+import type { ExitCode } from '../exit-codes.ts';
+import { bytes, count } from '../format.ts';
+import { withClient, writeJson } from '../io.ts';
+import type { CommonOptions, Io } from '../io.ts';
+import { oneLine, styleFor } from '../style.ts';
+
+export interface Finding {
+  readonly check: string;
+  readonly level: 'ok' | 'warning' | 'problem';
+  readonly detail: string;
+  readonly hint?: string;
+}
+
+/** Below this, indexing a larger tree is likely to fill the disk. */
+const LOW_DISK_BYTES = 1 << 30;
+/** Common default of small systems; a large tree needs more directories watched. */
+const LOW_WATCHES = 16_384;
+
+export async function doctorCommand(io: Io, options: CommonOptions): Promise<ExitCode> {
+  const endpoint = endpointOf({ env: io.env, dataDir: options.dataDir });
+  const { findings: answers, status } = await checkDaemon(io, options, endpoint);
+  const findings = [...checkProgram(), ...checkDirectories(endpoint), ...checkSystem(endpoint), ...answers, ...(status === null ? [] : checkStatus(status))];
+  if (options.json === true) writeJson(io, { ok: findings.every((finding) => finding.level !== 'problem'), findings });
+  else {
+    const style = styleFor(io, options);
+    const mark = { ok: style.good('ok     '), warning: style.warn('warning'), problem: style.bad('problem') };
+    for (const { check, level, detail, hint } of findings) {
+      io.stdout.write(`${mark[level]}  ${check}: ${oneLine(detail)}\n${hint === undefined ? '' : `         ${oneLine(hint)}\n`}`);
+    }
+  }
+  if (answers.some((finding) => finding.level === 'problem')) return EXIT.unreachable;
+  return findings.some((finding) => finding.level === 'problem') ? EXIT.damaged : EXIT.ok;
+}
+
+function checkProgram(): Finding[] {
+  const entry = daemonEntry();
+  return [
+    { check: 'version', level: 'ok', detail: `cairn ${clientVersion()} on Node ${process.versions.node}` },
+    entry === null
+      ? { check: 'installation', level: 'problem', detail: 'the daemon is not built', hint: 'Run: npm run build' }
+      : { check: 'installation', level: 'ok', detail: entry },
+  ];
+}
+
+function checkDirectories(endpoint: Endpoint): Finding[] {
+  return [
+    checkPrivate('data directory', endpoint.dataDir),
+    checkPrivate('run directory', endpoint.runDir),
+    { check: 'socket', level: 'ok', detail: `${liveEndpoint(endpoint).socket} (${Buffer.byteLength(liveEndpoint(endpoint).socket)} bytes)` },
+  ];
+}
+
+function checkPrivate(check: string, path: string): Finding {
+  try {
+    const found = lstatSync(path);
+    if (found.isSymbolicLink() || !found.isDirectory()) return { check, level: 'problem', detail: `${path} is not a directory`, hint: 'Set CAIRN_DATA_DIR to a directory of your own.' };
+    if (process.getuid !== undefined && found.uid !== process.getuid()) return { check, level: 'problem', detail: `${path} belongs to user ${found.uid}`, hint: 'Set CAIRN_DATA_DIR to a directory of your own.' };
+    if ((found.mode & 0o077) !== 0) return { check, level: 'problem', detail: `${path} is open to others (mode ${(found.mode & 0o777).toString(8)})`, hint: `Run: chmod 700 ${path}` };
+    return { check, level: 'ok', detail: path };
+  } catch (error) {
+    if (errnoOf(error) === 'ENOENT') return { check, level: 'ok', detail: `${path} (not made yet)` };
+    return { check, level: 'problem', detail: `${path} cannot be looked at (${errnoOf(error)})` };
+  }
+}
+
+function checkSystem(endpoint: Endpoint): Finding[] {
+  const findings: Finding[] = [];
+  try {
+    const { bavail, bsize } = statfsSync(existing(endpoint.dataDir));
+    const free = bavail * bsize;
+    findings.push({ check: 'disk', level: free < LOW_DISK_BYTES ? 'warning' : 'ok', detail: `${bytes(free)} free` });
+  } catch (error) {
+    findings.push({ check: 'disk', level: 'warning', detail: `free space is not known (${errnoOf(error)})` });
+  }
+  const watches = readNumber('/proc/sys/fs/inotify/max_user_watches');
+  if (watches !== null) {
+    const hint = 'Run: sudo sysctl fs.inotify.max_user_watches=524288';
+    findings.push({ check: 'file watches', level: watches < LOW_WATCHES ? 'warning' : 'ok', detail: `${count(watches)} allowed per user`, ...(watches < LOW_WATCHES ? { hint } : {}) });
+  }
+  return findings;
+}
+
+function existing(path: string): string {
+  for (let dir = path; ; dir = dirname(dir)) {
+    if (lstatSync(dir, { throwIfNoEntry: false }) !== undefined || dir === dirname(dir)) return dir;
+  }
+}
+
+function readNumber(path: string): number | null {
+  try {
+    return Number(readFileSync(path, 'utf8'));
+  } catch {
+    return null; // not on this platform
+  }
+}
+
+async function checkDaemon(io: Io, options: CommonOptions, endpoint: Endpoint): Promise<{ readonly findings: Finding[]; readonly status: DaemonStatus | null }> {
+  const owner = readLockOwner(endpoint.lockDir);
+  const alive = isOwnerAlive(owner);
+  const lock: Finding = { check: 'lock', level: 'ok', detail: owner === null ? 'free' : `${alive ? 'held' : 'left'} by pid ${owner.pid}, epoch ${owner.epoch}, version ${owner.version}${alive ? '' : ' (gone)'}` };
+  try {
+    const status = await withClient(io, options, (client) => client.status({ signal: io.signal }), { spawn: 'never' });
+    const skew = compareVersions(clientVersion(), status.version);
+    const detail = `pid ${status.pid}, version ${status.version}, epoch ${status.epoch}`;
+    return { status, findings: [lock, { check: 'daemon', level: skew === 0 ? 'ok' : 'warning', detail, ...(skew > 0 ? { hint: 'It is older than this command; replace it with: cairn daemon restart' } : {}) }] };
+  } catch (error) {
+    if (!(error instanceof ClientError) || error.code === 'CANCELLED') throw error;
+    if (!alive && error.code === 'DAEMON_UNREACHABLE') {
+      const crashed = readRegistration(endpoint) === null ? '' : '; the last one did not end in an orderly way';
+      return { status: null, findings: [lock, { check: 'daemon', level: 'ok', detail: `not running${crashed}`, hint: 'It starts by itself; or run: cairn daemon start' }] };
+    }
+    return { status: null, findings: [lock, { check: 'daemon', level: 'problem', detail: error.message, ...(error.hint === undefined ? {} : { hint: error.hint }) }] };
+  }
+}
+
+function checkStatus(status: DaemonStatus): Finding[] {
+  return [
+    ...status.warnings.map((warning): Finding => ({ check: 'warning', level: 'warning', detail: warning })),
+    ...status.failed.map((index): Finding => ({ check: `index ${oneLine(index.index)}`, level: 'problem', detail: `${index.code}: ${index.reason}`, ...(index.hint === undefined ? {} : { hint: index.hint }) })),
+    ...status.indexes.map((index): Finding => {
+      const bad = index.state === 'degraded' || index.state === 'failed';
+      return { check: `index ${oneLine(index.index)}`, level: bad ? 'problem' : 'ok', detail: [index.state, ...index.reasons].join('; '), ...(bad ? { hint: `Look closer with: cairn verify ${oneLine(index.index)}` } : {}) };
+    }),
+  ];
+}

@@ -1,0 +1,83 @@
+/** cairn inspect, flush, verify, delete: work on one index. */
+import { ClientError } from '../../errors.ts';
+import { EXIT } from '../exit-codes.ts';
+import type { ExitCode } from '../exit-codes.ts';
+import { bytes, count, duration, fields, plural, table } from '../format.ts';
+import { withClient, writeJson } from '../io.ts';
+import type { CommonOptions, Io } from '../io.ts';
+import { progressLine } from '../progress.ts';
+import { oneLine, styleFor } from '../style.ts';
+import { targetRef } from '../target.ts';
+import type { TargetOptions } from '../target.ts';
+
+type Options = CommonOptions & TargetOptions;
+
+export async function inspectCommand(io: Io, target: string | undefined, options: Options): Promise<ExitCode> {
+  return withClient(io, options, async (client) => {
+    const found = await client.inspectIndex(targetRef(io, target, options), { signal: io.signal });
+    if (options.json === true) {
+      writeJson(io, found);
+      return EXIT.ok;
+    }
+    const style = styleFor(io, options);
+    const written = found.bytesWritten;
+    io.stdout.write(`${style.bold(oneLine(found.index))}  ${style.path(oneLine(found.directory))}\n`);
+    io.stdout.write(fields([
+      ['content', `${plural(found.docs, 'file')}, ${plural(found.chunks, 'chunk')}, ${count(found.vectors)} vectors, ${plural(found.symbols, 'symbol')}, ${plural(found.edges, 'edge')}`],
+      ['state', `generation ${found.generation}, LSN ${found.lsn}, synced ${found.syncedLsn}, in segments ${found.durableLsn}`],
+      ['size', `${bytes(found.diskBytes)} on disk, ${bytes(found.memoryBytes)} in memory, ${bytes(found.walBytes)} of log`],
+      ['memtable', `${plural(found.memtable.chunks, 'chunk')}, ${bytes(found.memtable.bytes)}`],
+      ['written', `${count(found.batchesCommitted)} batches; log ${bytes(written.wal)}, flush ${bytes(written.flush)}, compaction ${bytes(written.compaction)}, manifest ${bytes(written.manifest)}`],
+      ['recovery', `${plural(found.recovery.replayedBatches, 'batch')} replayed in ${duration(found.recovery.durationMs)}, ${bytes(found.recovery.tornTailBytes)} of torn log cut`],
+    ]));
+    for (const { file, reason } of found.recovery.quarantined) io.stdout.write(`${style.bad('quarantined')} ${oneLine(file)}: ${oneLine(reason)}\n`);
+    const rows = found.segments.map((segment) => [
+      oneLine(segment.file), bytes(segment.bytes), count(segment.docs), count(segment.chunks), count(segment.tombstones), `${segment.minLsn}-${segment.maxLsn}`, oneLine(segment.checksum), oneLine(segment.createdAt),
+    ]);
+    if (rows.length > 0) io.stdout.write(`\n${table([['SEGMENT', 'SIZE', 'FILES', 'CHUNKS', 'DELETED', 'LSN', 'CHECKSUM', 'CREATED'], ...rows])}`);
+    io.stdout.write(`\nmetadata.json\n${JSON.stringify(found.metadata, null, 2).split('\n').map(oneLine).join('\n')}\n`);
+    return found.recovery.degraded.length > 0 ? EXIT.damaged : EXIT.ok;
+  });
+}
+
+export async function flushCommand(io: Io, target: string | undefined, options: Options): Promise<ExitCode> {
+  return withClient(io, options, async (client) => {
+    const result = await client.flushIndex(targetRef(io, target, options), { signal: io.signal });
+    if (options.json === true) writeJson(io, result);
+    else io.stdout.write(`${oneLine(result.index)}: everything up to LSN ${result.durableLsn} is in segments (generation ${result.generation}, ${duration(result.tookMs)})\n`);
+    return EXIT.ok;
+  });
+}
+
+export async function verifyCommand(io: Io, target: string | undefined, options: Options & { readonly deep?: boolean | undefined }): Promise<ExitCode> {
+  return withClient(io, options, async (client) => {
+    const progress = progressLine(io);
+    const params = { ...targetRef(io, target, options), ...(options.deep === true ? { deep: true } : {}) };
+    const result = await client.verifyIndex(params, { signal: io.signal, onProgress: progress.update }).finally(progress.clear);
+    if (options.json === true) writeJson(io, result);
+    else {
+      const style = styleFor(io, options);
+      io.stdout.write(`${oneLine(result.index)}: ${result.ok ? style.good('no damage') : style.bad('damaged')}, ${plural(result.filesChecked, 'file')}, ${bytes(result.bytesChecked)}, ${duration(result.tookMs)}\n`);
+      for (const { file, offset, what } of result.damages) io.stdout.write(`  ${oneLine(file)}${offset === null ? '' : ` at ${offset}`}: ${oneLine(what)}\n`);
+    }
+    return result.ok ? EXIT.ok : EXIT.damaged;
+  });
+}
+
+export async function deleteCommand(io: Io, target: string | undefined, options: Options & { readonly purge?: boolean | undefined; readonly yes?: boolean | undefined }): Promise<ExitCode> {
+  if (target === undefined && options.index === undefined && options.root === undefined) {
+    throw new ClientError('INVALID_ARGUMENT', 'name the index to delete', { hint: 'See the names with: cairn list' });
+  }
+  if (options.purge === true && options.yes !== true && !(await mayPurge(io, target ?? options.index ?? options.root ?? ''))) return EXIT.usage;
+  return withClient(io, options, async (client) => {
+    const result = await client.deleteIndex({ ...targetRef(io, target, options), ...(options.purge === true ? { purge: true } : {}) }, { signal: io.signal });
+    if (options.json === true) writeJson(io, result);
+    else io.stdout.write(`${oneLine(result.index)}: ${result.purged ? 'deleted' : `deleted; its data are kept at ${oneLine(result.keptAt ?? '')}`}\n`);
+    return EXIT.ok;
+  });
+}
+
+async function mayPurge(io: Io, name: string): Promise<boolean> {
+  if (io.stdout.isTTY && io.stderr.isTTY) return io.confirm(`Remove all data of ${oneLine(name)}? [y/N] `);
+  throw new ClientError('INVALID_ARGUMENT', 'removing data needs a confirmation', { hint: 'Add --yes' });
+}

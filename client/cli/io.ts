@@ -1,0 +1,48 @@
+/** Everything a command sees of the world; tests pass their own. */
+import type { Environment } from '../../daemon/protocol/endpoint.ts';
+import type { CairnClient } from '../cairn-client.ts';
+import type { ConnectOptions } from '../connect-or-spawn.ts';
+
+export interface Output {
+  write(text: string): void;
+  readonly isTTY: boolean;
+  readonly columns: number;
+}
+
+export interface Io {
+  readonly stdout: Output;
+  readonly stderr: Output;
+  readonly env: Environment;
+  readonly cwd: string;
+  /** Aborted by the first SIGINT. */
+  readonly signal: AbortSignal;
+  readonly connect: (options: ConnectOptions) => Promise<CairnClient>;
+  /** Asks a yes-or-no question; only called when both ends are a terminal. */
+  readonly confirm: (question: string) => Promise<boolean>;
+}
+
+/** Options that every command has. */
+export interface CommonOptions {
+  readonly json?: boolean | undefined;
+  readonly color?: 'auto' | 'always' | 'never' | undefined;
+  readonly dataDir?: string | undefined;
+}
+
+/** Connects, runs `use`, closes whatever happens. */
+export async function withClient<T>(io: Io, options: CommonOptions, use: (client: CairnClient) => Promise<T>, connect: ConnectOptions = {}): Promise<T> {
+  const onStart = (): void => {
+    if (io.stderr.isTTY && options.json !== true) io.stderr.write('starting the daemon …\n');
+  };
+  const client = await io.connect({ env: io.env, dataDir: options.dataDir, clientName: 'cairn-cli', signal: io.signal, onStart, ...connect });
+  try {
+    return await use(client);
+  } finally {
+    client.close();
+  }
+}
+
+/** `value` as indented JSON on stdout. Characters that could steer a terminal are escaped, which JSON allows everywhere they occur. */
+export function writeJson(io: Io, value: unknown): void {
+  const text = JSON.stringify(value, null, 2).replace(/[\u007f-\u009f\u200e\u200f\u202a-\u202e\u2066-\u2069]/g, (c) => `\\u${c.charCodeAt(0).toString(16).padStart(4, '0')}`);
+  io.stdout.write(`${text}\n`);
+}

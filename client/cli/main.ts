@@ -1,0 +1,51 @@
+/** Entry of the `cairn` command: the real terminal, signals and exit code around runCli. */
+import { createInterface } from 'node:readline/promises';
+import { connect } from '../cairn-client.ts';
+import { errnoOf } from '../errors.ts';
+import { EXIT } from './exit-codes.ts';
+import type { Io, Output } from './io.ts';
+import { runCli } from './program.ts';
+
+const interrupted = new AbortController();
+
+function output(stream: NodeJS.WriteStream): Output {
+  // The reader of a pipe may leave at any time (`cairn search … | head -1`): not an error.
+  stream.on('error', (error) => {
+    if (errnoOf(error) !== 'EPIPE') throw error;
+    process.exit(process.exitCode ?? EXIT.ok);
+  });
+  return {
+    write: (text) => void stream.write(text),
+    get isTTY() {
+      return stream.isTTY === true;
+    },
+    get columns() {
+      return stream.columns ?? 80;
+    },
+  };
+}
+
+async function confirm(question: string): Promise<boolean> {
+  const terminal = createInterface({ input: process.stdin, output: process.stderr });
+  try {
+    return /^y(es)?$/i.test((await terminal.question(question, { signal: interrupted.signal })).trim());
+  } finally {
+    terminal.close();
+  }
+}
+
+function onInterrupt(): void {
+  // The second one does not wait for a clean end.
+  if (interrupted.signal.aborted) process.exit(EXIT.interrupted);
+  interrupted.abort();
+}
+
+async function main(): Promise<void> {
+  process.on('SIGINT', onInterrupt);
+  const io: Io = { stdout: output(process.stdout), stderr: output(process.stderr), env: process.env, cwd: process.cwd(), signal: interrupted.signal, connect, confirm };
+  process.exitCode = await runCli(process.argv.slice(2), io);
+  process.off('SIGINT', onInterrupt);
+}
+
+// Not awaited at the top level: the command is bundled as CommonJS, which starts faster.
+void main();

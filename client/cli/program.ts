@@ -1,0 +1,162 @@
+/** Commands, options and help. The only file that knows commander; what a command does is in commands/. */
+import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
+import { isClientError } from '../errors.ts';
+import { clientVersion } from '../version.ts';
+import { daemonStatusCommand, logsCommand, restartCommand, startCommand, stopCommand } from './commands/daemon.ts';
+import { doctorCommand } from './commands/doctor.ts';
+import { grepCommand } from './commands/grep.ts';
+import { indexCommand } from './commands/index-tree.ts';
+import { deleteCommand, flushCommand, inspectCommand, verifyCommand } from './commands/maintain.ts';
+import { searchCommand } from './commands/search.ts';
+import { listCommand, statusCommand } from './commands/status.ts';
+import { symbolsCommand } from './commands/symbols.ts';
+import { EXIT, exitCodeOf } from './exit-codes.ts';
+import { writeJson } from './io.ts';
+import type { CommonOptions, Io } from './io.ts';
+import { oneLine, styleFor } from './style.ts';
+
+/** The most results that a daemon gives. */
+const MAX_LIMIT = 1000;
+
+const EPILOGUE = `
+Exit codes: 0 done, 1 nothing found, 2 wrong usage, 3 damaged or degraded, 4 daemon unreachable.
+CAIRN_DATA_DIR names the data directory; NO_COLOR turns colour off.`;
+
+/** Runs one command line (without node and script); never throws. */
+export async function runCli(args: readonly string[], io: Io): Promise<number> {
+  let exitCode: number = EXIT.ok;
+  const program = buildProgram(io, (code) => (exitCode = code));
+  try {
+    await program.parseAsync(args, { from: 'user' });
+    return exitCode;
+  } catch (error) {
+    if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.ok : EXIT.usage;
+    return reportError(error, io, args.includes('--json'));
+  }
+}
+
+function reportError(error: unknown, io: Io, json: boolean): number {
+  if (!isClientError(error)) {
+    io.stderr.write(`cairn: this is a bug: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}\n`);
+    return EXIT.damaged;
+  }
+  const { code, message, hint, path, retryable } = error;
+  if (json) writeJson(io, { error: { code, message, retryable, ...(hint === undefined ? {} : { hint }), ...(path === undefined ? {} : { path }) } });
+  else if (code !== 'CANCELLED') io.stderr.write(`${styleFor(io, {}, 'stderr').bad('cairn:')} ${oneLine(message)}\n${hint === undefined ? '' : `${oneLine(hint)}\n`}`);
+  return exitCodeOf(code);
+}
+
+function wholeNumber(min: number, max: number): (text: string) => number {
+  return (text) => {
+    const n = Number(text);
+    if (!/^\d+$/.test(text) || n < min || n > max) throw new InvalidArgumentError(`It must be a whole number from ${min} to ${max}.`);
+    return n;
+  };
+}
+
+/** Repeatable, and separated by commas. */
+const list = (text: string, previous: readonly string[] = []): readonly string[] => [...previous, ...text.split(',').filter((part) => part !== '')];
+/** Globs may hold commas: {a,b}. */
+const repeated = (text: string, previous: readonly string[] = []): readonly string[] => [...previous, text];
+
+function notEmpty(text: string): string {
+  if (text.trim() === '') throw new InvalidArgumentError('It must not be empty.');
+  return text;
+}
+
+type Done = (code: number) => void;
+
+function buildProgram(io: Io, done: Done): Command {
+  const program = new Command('cairn')
+    .description('Searches source code from an index that is always warm.')
+    .version(clientVersion(), '-V, --version')
+    .addHelpText('after', EPILOGUE)
+    .showHelpAfterError('(see cairn --help)')
+    .exitOverride()
+    .configureOutput({ writeOut: (text) => io.stdout.write(text), writeErr: (text) => io.stderr.write(text) });
+  addSearching(program, io, done);
+  addIndexes(program, io, done);
+  addDaemon(program, io, done);
+  program.command('doctor').description('Checks what cairn needs to work').action(run(io, done, doctorCommand));
+  for (const command of [...program.commands, ...program.commands.flatMap((group) => group.commands)]) addCommonOptions(command);
+  return program;
+}
+
+/** An action that reports its exit code: positional arguments first, then the options. */
+function run<A extends readonly unknown[]>(io: Io, done: Done, action: (io: Io, ...args: A) => Promise<number>): (...args: unknown[]) => Promise<void> {
+  // Commander appends the command itself.
+  return async (...args) => done(await action(io, ...(args.slice(0, -1) as unknown as A)));
+}
+
+function addCommonOptions(command: Command): void {
+  if (command.commands.length > 0) return;
+  command
+    .option('--json', 'print JSON')
+    .addOption(new Option('--color <when>', 'colour').choices(['auto', 'always', 'never']).default('auto'))
+    .option('--data-dir <dir>', 'data directory (default: CAIRN_DATA_DIR, else the user data directory)');
+}
+
+function addTarget(command: Command): Command {
+  return command.option('--root <dir>', 'the index of this directory').option('--index <name>', 'the index with this name');
+}
+
+function addFilters(command: Command): Command {
+  return command
+    .option('-n, --limit <n>', 'most results', wholeNumber(1, MAX_LIMIT))
+    .option('--lang <language>', 'only these languages (repeatable)', list)
+    .option('--path <glob>', 'only these paths; a leading ! excludes (repeatable)', repeated);
+}
+
+function addSearching(program: Command, io: Io, done: Done): void {
+  addFilters(addTarget(program.command('search').argument('<query>', 'a question, words or a name', notEmpty)))
+    .description('Finds code; starts and indexes what is needed')
+    .option('--kind <kind>', 'only symbols of these kinds (repeatable)', list)
+    .option('--code-only', 'no documents, data or configuration')
+    .option('--fresh', 'wait until all changes made up to now are visible')
+    .option('--explain', 'show how each result was found')
+    .option('--without <lane>', 'leave a lane out: lexical, semantic, symbol, path (repeatable)', list)
+    .option('--lines <n>', 'lines of each result', wholeNumber(0, 1000))
+    .action(run(io, done, searchCommand));
+  addFilters(addTarget(program.command('grep').argument('<pattern>', 'text to find', notEmpty)))
+    .description('Finds text in the indexed files')
+    .option('-e, --regex', 'the pattern is a regular expression')
+    .option('-i, --ignore-case', 'ignore case')
+    .option('-w, --word', 'whole words only')
+    .option('-C, --context <n>', 'lines around each match', wholeNumber(0, 100))
+    .action(run(io, done, grepCommand));
+  addFilters(addTarget(program.command('symbols').argument('<name>', 'name or part of it', notEmpty)))
+    .description('Finds definitions by name')
+    .option('--kind <kind>', 'only these kinds (repeatable)', list)
+    .action(run(io, done, symbolsCommand));
+}
+
+function addIndexes(program: Command, io: Io, done: Done): void {
+  program.command('index').argument('[dir]', 'directory (default: the git work tree around here, else here)')
+    .description('Indexes a directory and waits until that is done')
+    .option('--name <name>', 'name of a new index')
+    .option('--wait', 'wait until the index covers the tree (default)')
+    .addOption(new Option('--background', 'return at once').conflicts('wait'))
+    .option('--lexical-only', 'a new index without vectors')
+    .option('--rebuild', 'read every file again')
+    .action(run(io, done, indexCommand));
+  program.command('list').description('Lists all indexes').action(run(io, done, (own: Io, options: CommonOptions) => listCommand(own, options)));
+  const target = (name: string, description: string): Command => addTarget(program.command(name).argument('[index]', 'name or directory (default: the index around here)').description(description));
+  target('status', 'Shows the daemon and its indexes').action(run(io, done, statusCommand));
+  target('inspect', 'Shows files, segments and counts of an index').action(run(io, done, inspectCommand));
+  target('flush', 'Saves everything to segments and returns when that is done').action(run(io, done, flushCommand));
+  target('verify', 'Checks the files of an index').option('--deep', 'read and check every block').action(run(io, done, verifyCommand));
+  target('delete', 'Deletes an index; the data are kept aside').option('--purge', 'remove the data too').option('-y, --yes', 'do not ask').action(run(io, done, deleteCommand));
+}
+
+function addDaemon(program: Command, io: Io, done: Done): void {
+  const daemon = program.command('daemon').description('Controls the daemon');
+  const force = ['--force', 'kill it if it does not answer'] as const;
+  daemon.command('start').description('Starts it, if it does not run').action(run(io, done, startCommand));
+  daemon.command('stop').description('Stops it and returns when it is gone').option(...force).action(run(io, done, stopCommand));
+  daemon.command('restart').description('Stops and starts it').option(...force).action(run(io, done, restartCommand));
+  daemon.command('status').description('Shows it; never starts it').action(run(io, done, daemonStatusCommand));
+  daemon.command('logs').description('Shows its log')
+    .option('-n, --lines <n>', 'number of lines', wholeNumber(0, 100_000))
+    .option('-f, --follow', 'go on as the log grows')
+    .action(run(io, done, logsCommand));
+}

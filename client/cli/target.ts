@@ -1,0 +1,80 @@
+/**
+ * Which index a command means: --index NAME, --root DIR, or the place where the user stands (nearest enclosing index, else the
+ * top of the git work tree, else the directory). Owns making an index that is not there yet, with progress.
+ */
+import { existsSync, statSync } from 'node:fs';
+import { homedir } from 'node:os';
+import { dirname, join, parse, resolve } from 'node:path';
+import type { AnswerMeta, IndexRef, IndexRunResult } from '../../daemon/protocol/types.ts';
+import type { CairnClient } from '../cairn-client.ts';
+import { ClientError, isClientError } from '../errors.ts';
+import type { Io } from './io.ts';
+import { progressLine } from './progress.ts';
+
+export interface TargetOptions {
+  readonly index?: string | undefined;
+  readonly root?: string | undefined;
+}
+
+/** Directory that holds `.git` (a directory, or a file in worktrees and submodules), from `start` upwards; null if none. */
+export function gitTopLevel(start: string): string | null {
+  for (let dir = resolve(start); ; dir = dirname(dir)) {
+    if (existsSync(join(dir, '.git'))) return dir;
+    if (dir === dirname(dir)) return null;
+  }
+}
+
+/** For commands on an index that must exist: a name, a path, or (absent) the nearest index around the current directory. */
+export function targetRef(io: Io, argument: string | undefined, options: TargetOptions = {}): IndexRef {
+  if (options.index !== undefined) return { index: options.index };
+  if (options.root !== undefined) return { root: resolve(io.cwd, options.root) };
+  if (argument === undefined) return { root: io.cwd };
+  const path = resolve(io.cwd, argument);
+  const looksLikePath = argument.includes('/') || argument === '.' || argument === '..' || (statSync(path, { throwIfNoEntry: false })?.isDirectory() ?? false);
+  return looksLikePath ? { root: path } : { index: argument };
+}
+
+/** Creates or opens the index of `root` and waits until it covers the tree, with a progress line. */
+export async function indexTree(client: CairnClient, io: Io, params: { readonly root: string; readonly name?: string; readonly lexicalOnly?: boolean; readonly enclosing?: boolean }): Promise<IndexRunResult> {
+  const progress = progressLine(io);
+  try {
+    return await client.openIndex({ ...params, wait: true }, { signal: io.signal, onProgress: progress.update });
+  } finally {
+    progress.clear();
+  }
+}
+
+/**
+ * Runs `query` on the index that is meant. Where there is none, or its first build is not done, builds it first. An index that
+ * is catching up is asked at once: it serves what it has and says so.
+ */
+export async function withIndex<T extends { readonly meta: AnswerMeta }>(
+  client: CairnClient, io: Io, options: TargetOptions, query: (ref: IndexRef) => Promise<T>,
+): Promise<T> {
+  if (options.index !== undefined) return query({ index: options.index });
+  if (options.root !== undefined) {
+    const root = resolve(io.cwd, options.root);
+    const opened = await client.openIndex({ root }, { signal: io.signal });
+    const run = opened.state === 'indexing' ? await indexTree(client, io, { root }) : opened;
+    return query({ index: run.index });
+  }
+  const here = { root: io.cwd };
+  try {
+    const answer = await query(here);
+    if (answer.meta.state !== 'indexing') return answer;
+  } catch (error) {
+    if (!isClientError(error, 'NOT_FOUND')) throw error;
+    return query({ index: (await indexTree(client, io, { root: newRoot(io) })).index });
+  }
+  await indexTree(client, io, { root: io.cwd, enclosing: true });
+  return query(here);
+}
+
+/** Where a new index begins. Nobody means a whole home directory or disk by typing a search. */
+function newRoot(io: Io): string {
+  const root = gitTopLevel(io.cwd) ?? io.cwd;
+  if (root === (io.env['HOME'] ?? homedir()) || root === parse(root).root) {
+    throw new ClientError('INVALID_ARGUMENT', `${root} is not indexed, and it is too large a place to index unasked`, { path: root, hint: 'Name the directory: cairn search … --root DIR, or cairn index DIR' });
+  }
+  return root;
+}
