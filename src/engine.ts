@@ -8,7 +8,7 @@ import type { Env } from './env/env.ts';
 import { nodeEnv } from './env/node-env.ts';
 import { AuditLog } from './index/audit-log.ts';
 import { createIndex, removeAbortedCreation } from './index/create.ts';
-import { openIndex } from './index/durable-index.ts';
+import { openIndex } from './index/open-index.ts';
 import { discover } from './index/index-directory.ts';
 import { newMetadata, type IndexDefinition } from './index/metadata.ts';
 import { Mutex } from './index/mutex.ts';
@@ -18,6 +18,7 @@ import type { StorageRunner } from './index/storage-jobs.ts';
 import { WorkerRunner } from './index/worker-runner.ts';
 import type { DurableIndex, IndexMetadata, IndexOptions, WriterLease } from './index/types.ts';
 import { VectorArena } from './quantize/arena.ts';
+import { BlockCache } from './segment/block-cache.ts';
 import { CairnError, isCairnError } from './util/errors.ts';
 
 export interface EngineInit {
@@ -30,7 +31,11 @@ export interface EngineInit {
   readonly runner?: StorageRunner;
   /** Most bytes of quantized vectors of all open indexes together. */
   readonly maxVectorBytes?: number;
+  /** Most bytes of decompressed texts kept for all indexes together. [1.62] */
+  readonly textCacheBytes?: number;
 }
+
+const TEXT_CACHE_BYTES = 16 << 20;
 
 export interface IndexEntry {
   readonly name: string;
@@ -65,6 +70,7 @@ export class Engine {
   readonly #options: IndexOptions;
   readonly #runner: StorageRunner;
   readonly #arena: VectorArena;
+  readonly #cache: BlockCache;
   readonly #audit: AuditLog;
   readonly #slots = new Map<string, Slot>();
   readonly #structure = new Mutex();
@@ -78,6 +84,7 @@ export class Engine {
     this.#options = indexOptions(init.options);
     this.#runner = init.runner ?? new WorkerRunner();
     this.#arena = new VectorArena(init.maxVectorBytes === undefined ? {} : { maxBytes: init.maxVectorBytes });
+    this.#cache = new BlockCache(init.textCacheBytes ?? TEXT_CACHE_BYTES);
     this.#audit = new AuditLog(this.#env, init.dataDir);
   }
 
@@ -199,7 +206,7 @@ export class Engine {
 
   async #openSlot(slot: Slot): Promise<DurableIndex> {
     try {
-      const services = { lease: this.#lease, options: this.#options, arena: this.#arena, runner: this.#runner };
+      const services = { lease: this.#lease, options: this.#options, arena: this.#arena, cache: this.#cache, runner: this.#runner };
       const index = await openIndex(this.#env, join(this.#indexesDir, slot.directory), services);
       slot.metadata = index.metadata;
       slot.error = null;

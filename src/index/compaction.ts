@@ -57,7 +57,7 @@ async function merge(context: IndexContext, inputs: readonly SegmentHandle[]): P
   const { env, runner, dir, metadata } = context;
   const built = await runner.run({
     kind: 'merge', dir, segment: newSegmentId(context), dimension: metadata.dimension,
-    createdAt: new Date(env.clock.now()).toISOString(),
+    createdAt: new Date(env.clock.now()).toISOString(), contentVersions: metadata.contentVersions,
     inputs: inputs.map((handle) => ({ entry: handle.entry, live: handle.published?.words ?? null })),
   });
   return openBuilt(context, built, expected);

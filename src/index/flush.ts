@@ -17,7 +17,7 @@ import type { MemtableHandle } from './part-table.ts';
 import { publishGeneration } from './publisher.ts';
 import { diedBetween, type SegmentHandle } from './segment-handle.ts';
 import { Slices } from './slices.ts';
-import type { JobResult } from './storage-jobs.ts';
+import type { BuildResult } from './storage-jobs.ts';
 
 /** A memtable on its way into a segment. */
 export interface Frozen {
@@ -77,13 +77,13 @@ async function buildSegment(context: IndexContext, frozen: Frozen): Promise<Segm
   const segment = newSegmentId(context);
   const built = await runner.run({
     kind: 'flush', dir, segment, afterLsn: store.current.flushedLsn, uptoLsn: frozen.lastLsn,
-    dimension: metadata.dimension, createdAt: new Date(env.clock.now()).toISOString(),
+    dimension: metadata.dimension, createdAt: new Date(env.clock.now()).toISOString(), contentVersions: metadata.contentVersions,
   });
   return openBuilt(context, built, frozen.counts);
 }
 
 /** Opens what a job wrote; success for 0 of N rows is impossible. [2.3] */
-export async function openBuilt(context: IndexContext, built: JobResult, expected: LiveCounts): Promise<SegmentHandle | null> {
+export async function openBuilt(context: IndexContext, built: BuildResult, expected: LiveCounts): Promise<SegmentHandle | null> {
   const got: LiveCounts = built ?? { docs: 0, chunks: 0, symbols: 0, edges: 0 };
   for (const rows of ['docs', 'chunks', 'symbols', 'edges'] as const) {
     if (got[rows] === expected[rows]) continue;

@@ -2,6 +2,7 @@
 import type { Env } from '../env/env.ts';
 import type { ManifestStore } from '../manifest/manifest-store.ts';
 import type { VectorArena } from '../quantize/arena.ts';
+import type { BlockCache } from '../segment/block-cache.ts';
 import type { WalWriter } from '../wal/wal-writer.ts';
 import type { Committer } from './committer.ts';
 import type { FileUse } from './file-use.ts';
@@ -15,6 +16,8 @@ export interface IndexServices {
   readonly lease: WriterLease;
   readonly options: IndexOptions;
   readonly arena: VectorArena;
+  /** Decompressed texts of all segments. */
+  readonly cache: BlockCache;
   readonly runner: StorageRunner;
 }
 

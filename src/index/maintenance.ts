@@ -78,8 +78,8 @@ export class Maintenance {
     return this.#mutex.run(section);
   }
 
-  /** First measurement, and removal of what recovery left behind. */
-  start(): Promise<void> {
+  /** First measurement, and removal of files that no kept generation names; returns their names. */
+  start(): Promise<readonly string[]> {
     return this.#mutex.run(() => this.#cleanUp());
   }
 
@@ -135,10 +135,13 @@ export class Maintenance {
     });
   }
 
-  async #cleanUp(): Promise<void> {
+  async #cleanUp(): Promise<readonly string[]> {
     const { env, dir, walDir, wal } = this.#context;
+    let removed: readonly string[] = [];
     try {
-      this.#cleanUpFailure = await cleanUp(this.#context);
+      const done = await cleanUp(this.#context);
+      removed = done.removed;
+      this.#cleanUpFailure = done.failure;
       const counter = wal.counters().bytesWritten;
       this.#walMeasured = { bytes: await walDiskBytes(env, walDir), counter };
       this.#directoryBytes = await measureDirectory(env, dir);
@@ -147,5 +150,6 @@ export class Maintenance {
       if (!isCairnError(error)) throw error;
       this.#cleanUpFailure = error;
     }
+    return removed;
   }
 }

@@ -2,11 +2,12 @@
  * From parts to a new generation and back: writes the tombstones that changed, publishes the manifest, and afterwards (only
  * then) removes what no kept generation needs. Everything in here runs under the maintenance mutex.
  */
+import { WAL_DIRECTORY } from '../format/file-names.ts';
 import { writeTombstones } from '../manifest/tombstone-file.ts';
 import type { DroppedSegment, Manifest, SegmentEntry } from '../manifest/manifest.ts';
 import { liveDocs } from '../manifest/manifest.ts';
 import type { Bitset } from '../util/bitset.ts';
-import { isCairnError, type CairnError } from '../util/errors.ts';
+import type { CairnError } from '../util/errors.ts';
 import type { Lsn } from '../util/ids.ts';
 import { trimWal } from '../wal/wal-files.ts';
 import type { IndexContext } from './index-context.ts';
@@ -68,17 +69,13 @@ async function entryWithTombstones(context: IndexContext, handle: SegmentHandle,
   return { ...entry, tombstones };
 }
 
-/** Removes files that no kept generation and no reader needs. What cannot be removed now is tried again; the error is returned. */
-export async function cleanUp(context: IndexContext): Promise<CairnError | null> {
-  const { env, dir, walDir, store, lease, files } = context;
-  try {
-    const { failed } = await store.collectGarbage(files.names, lease);
-    if (store.mayDelete) await trimWal(env, walDir, store.walNeededAfter);
-    return failed[0] ?? null;
-  } catch (error) {
-    if (isCairnError(error)) return error;
-    throw error;
-  }
+/** Removes files that no kept generation and no reader needs. What cannot be removed now is tried again at the next turn. */
+export async function cleanUp(context: IndexContext): Promise<{ readonly removed: readonly string[]; readonly failure: CairnError | null }> {
+  const { env, walDir, store, lease, files } = context;
+  if (!store.mayDelete) return { removed: [], failure: null };
+  const { removed, failed } = await store.collectGarbage(files.names, lease);
+  const trimmed = await trimWal(env, walDir, store.walNeededAfter);
+  return { removed: [...removed, ...trimmed.map((name) => `${WAL_DIRECTORY}/${name}`)], failure: failed[0] ?? null };
 }
 
 function hasAny(items: Iterable<number>): boolean {

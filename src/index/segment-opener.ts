@@ -6,8 +6,10 @@ import { join } from 'node:path';
 import type { Env } from '../env/env.ts';
 import type { SegmentEntry } from '../manifest/manifest.ts';
 import type { VectorArena } from '../quantize/arena.ts';
-import { Segment } from '../segment/segment.ts';
-import { Bitset } from '../util/bitset.ts';
+import type { BlockCache } from '../segment/block-cache.ts';
+import { openSegment } from '../segment/reader.ts';
+import type { Segment } from '../segment/segment.ts';
+import type { Bitset } from '../util/bitset.ts';
 import { isCairnError, type CairnError } from '../util/errors.ts';
 import { complementOf, SegmentHandle } from './segment-handle.ts';
 import type { FileUse } from './file-use.ts';
@@ -17,16 +19,18 @@ export class SegmentOpener {
   readonly #dir: string;
   readonly #arena: VectorArena;
   readonly #dimension: number;
+  readonly #cache: BlockCache;
   readonly #files: FileUse;
   readonly #closing = new Set<Promise<void>>();
   #closeFailure: CairnError | null = null;
   /** Called after a segment was closed, when its file may have become garbage. */
   onClosed: () => void = () => undefined;
 
-  constructor(env: Env, dir: string, arena: VectorArena, dimension: number, files: FileUse) {
+  constructor(env: Env, dir: string, memory: { readonly arena: VectorArena; readonly cache: BlockCache }, dimension: number, files: FileUse) {
     this.#env = env;
     this.#dir = dir;
-    this.#arena = arena;
+    this.#arena = memory.arena;
+    this.#cache = memory.cache;
     this.#dimension = dimension;
     this.#files = files;
   }
@@ -39,7 +43,7 @@ export class SegmentOpener {
   /** `dead` as read from the tombstone file, null = none. Fails with the damage, naming file and offset. */
   async open(entry: SegmentEntry, dead: Bitset | null): Promise<SegmentHandle> {
     const path = join(this.#dir, entry.file);
-    const segment = await Segment.open(this.#env, path, { entry, arena: this.#arena, dimension: this.#dimension });
+    const segment = await openSegment(this.#env, path, this.#arena, { ...entry, dimension: this.#dimension }, { cache: this.#cache });
     const release = this.#files.hold(entry.file);
     const published = dead === null ? null : complementOf(dead, entry.docs);
     return new SegmentHandle(segment, entry, published, () => this.#close(segment, release));

@@ -1,9 +1,10 @@
 /**
- * The two heavy jobs of storage as plain data, and who runs them. Everything in here crosses a thread boundary:
+ * The heavy jobs of storage as plain data, and who runs them. Everything in here crosses a thread boundary:
  * structured-cloneable, file names relative to `dir`.
  */
-import type { Env } from '../env/env.ts';
 import type { SegmentEntry } from '../manifest/manifest.ts';
+import type { ContentVersions } from '../segment/layout.ts';
+import type { SegmentVerification } from '../segment/verify.ts';
 import type { Lsn, SegmentId } from '../util/ids.ts';
 
 /** Build a segment from closed WAL files: of each key the newest version in (afterLsn, uptoLsn], without deleted keys. */
@@ -15,6 +16,7 @@ export interface FlushJob {
   readonly uptoLsn: Lsn;
   readonly dimension: number;
   readonly createdAt: string;
+  readonly contentVersions: ContentVersions;
 }
 
 export interface MergeInput {
@@ -31,17 +33,25 @@ export interface MergeJob {
   readonly inputs: readonly MergeInput[];
   readonly dimension: number;
   readonly createdAt: string;
+  readonly contentVersions: ContentVersions;
 }
 
-export type StorageJob = FlushJob | MergeJob;
+/** Check one segment file, every byte and row of it. */
+export interface VerifyJob {
+  readonly kind: 'verify';
+  readonly dir: string;
+  readonly entry: SegmentEntry;
+  readonly dimension: number;
+}
+
+export type StorageJob = FlushJob | MergeJob | VerifyJob;
 
 /** The durable new segment (file and directory entry synced), or null when no doc is left. */
-export type JobResult = SegmentEntry | null;
+export type BuildResult = SegmentEntry | null;
+export type ResultOf<J extends StorageJob> = J extends VerifyJob ? SegmentVerification : BuildResult;
 
 /** Runs jobs one at a time, in a worker thread or (in tests, over an Env of their own) in place. */
 export interface StorageRunner {
-  run(job: StorageJob): Promise<JobResult>;
+  run<J extends StorageJob>(job: J): Promise<ResultOf<J>>;
   close(): Promise<void>;
 }
-
-export type RunJob = (env: Env, job: StorageJob) => Promise<JobResult>;

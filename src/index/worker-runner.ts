@@ -4,7 +4,7 @@
  */
 import { Worker } from 'node:worker_threads';
 import { CairnError, type ErrorCode } from '../util/errors.ts';
-import type { JobResult, StorageJob, StorageRunner } from './storage-jobs.ts';
+import type { ResultOf, StorageJob, StorageRunner } from './storage-jobs.ts';
 
 export interface JobRequest {
   readonly id: number;
@@ -21,10 +21,10 @@ export interface JobFailure {
   readonly retryable: boolean;
 }
 
-export type JobReply = { readonly id: number; readonly result: JobResult } | { readonly id: number; readonly failure: JobFailure };
+export type JobReply = { readonly id: number; readonly result: ResultOf<StorageJob> } | { readonly id: number; readonly failure: JobFailure };
 
 interface Waiting {
-  readonly resolve: (result: JobResult) => void;
+  readonly resolve: (result: never) => void;
   readonly reject: (error: CairnError) => void;
 }
 
@@ -34,7 +34,7 @@ export class WorkerRunner implements StorageRunner {
   #nextId = 1;
   #isClosed = false;
 
-  run(job: StorageJob): Promise<JobResult> {
+  run<J extends StorageJob>(job: J): Promise<ResultOf<J>> {
     if (this.#isClosed) return Promise.reject(new CairnError('NOT_SERVING', 'the engine is closed'));
     const worker = (this.#worker ??= this.#start());
     const id = this.#nextId++;
@@ -68,7 +68,7 @@ export class WorkerRunner implements StorageRunner {
     this.#waiting.delete(reply.id);
     if (this.#waiting.size === 0) worker.unref();
     if ('failure' in reply) waiting?.reject(new CairnError(reply.failure.code, reply.failure.message, reply.failure));
-    else waiting?.resolve(reply.result);
+    else waiting?.resolve(reply.result as never);
   }
 
   #lost(worker: Worker, cause: unknown): void {

@@ -1,0 +1,135 @@
+/**
+ * Opens an index: the recovery procedure (numbered in ARCHITECTURE.md).
+ *  1. metadata.json is read; the lease is asserted.
+ *  2. Temp files of interrupted writes are swept.
+ *  3. The newest whole generation is loaded (load-state.ts); a larger epoch on disk refuses with FENCED.
+ *  4. Its segments are opened; a damaged one is left out.
+ *  5. The log above flushedLsn is replayed into a memtable and its torn tail cut; a log damaged in the middle is rescued (rescue-log.ts).
+ *  6. Segments that were left out are dropped from the manifest by a logged edit and moved to quarantine/.
+ *  7. Files that no kept generation names are removed.
+ * Nothing is deleted before 7; each step can be interrupted and repeated; running it twice gives the same state.
+ */
+import { join } from 'node:path';
+import { sweepTempFiles } from '../env/atomic-file.ts';
+import type { Env } from '../env/env.ts';
+import { WAL_DIRECTORY } from '../format/file-names.ts';
+import type { Manifest } from '../manifest/manifest.ts';
+import type { ManifestStore } from '../manifest/manifest-store.ts';
+import { CairnError, isCairnError } from '../util/errors.ts';
+import { asLsn } from '../util/ids.ts';
+import type { WalRecord } from '../wal/record.ts';
+import { openWal, type OpenedWal } from '../wal/open-wal.ts';
+import { decodeBatch } from './batch-codec.ts';
+import { checkDoc } from './check-batch.ts';
+import { applyGroup, Committer } from './committer.ts';
+import { OpenIndex } from './durable-index.ts';
+import { FileUse } from './file-use.ts';
+import type { IndexContext, IndexServices } from './index-context.ts';
+import { readMetadata } from './index-directory.ts';
+import { loadState, openSegments } from './load-state.ts';
+import { Maintenance } from './maintenance.ts';
+import { newMemtable } from './memtables.ts';
+import { PartTable } from './part-table.ts';
+import { publishGeneration } from './publisher.ts';
+import { quarantine } from './quarantine.ts';
+import { RecoveryNotes } from './recovery-notes.ts';
+import { rescueLog } from './rescue-log.ts';
+import { SegmentOpener } from './segment-opener.ts';
+import type { DurableIndex, IndexMetadata } from './types.ts';
+
+export async function openIndex(env: Env, dir: string, services: IndexServices): Promise<DurableIndex> {
+  return new Recovery(env, dir, services).run();
+}
+
+class Recovery {
+  readonly #env: Env;
+  readonly #dir: string;
+  readonly #walDir: string;
+  readonly #services: IndexServices;
+  readonly #notes = new RecoveryNotes();
+
+  constructor(env: Env, dir: string, services: IndexServices) {
+    this.#env = env;
+    this.#dir = dir;
+    this.#walDir = join(dir, WAL_DIRECTORY);
+    this.#services = services;
+  }
+
+  async run(): Promise<DurableIndex> {
+    const { lease } = this.#services;
+    const started = this.#env.clock.monotonic();
+    const metadata = await readMetadata(this.#env, this.#dir);
+    lease.assertHeld();
+    this.#notes.orphansRemoved.push(...(await sweepTempFiles(this.#env, this.#dir)));
+    const store = await loadState(this.#env, this.#dir, this.#notes);
+    requireEpoch(store.current, lease.epoch, this.#dir);
+    const files = new FileUse();
+    const opener = new SegmentOpener(this.#env, this.#dir, this.#services, metadata.dimension, files);
+    const { handles, damaged } = await openSegments(this.#env, this.#dir, store.current, opener, this.#notes);
+    const table = new PartTable(handles, newMemtable({ arena: this.#services.arena, metadata }), store.current.generation);
+    let opened: OpenedWal | null = null;
+    try {
+      opened = await this.#openLog(metadata, table, store);
+      const committer = new Committer(opened.writer, table, this.#services.options.syncMode);
+      const context: IndexContext = { ...this.#services, env: this.#env, dir: this.#dir, walDir: this.#walDir, metadata, store, table, wal: opened.writer, committer, files, opener };
+      await this.#dropDamaged(context, damaged);
+      const maintenance = new Maintenance(context);
+      this.#notes.orphansRemoved.push(...(await maintenance.start()));
+      return new OpenIndex(context, maintenance, this.#notes.report(store.current.generation, this.#env.clock.monotonic() - started));
+    } catch (error) {
+      await opened?.writer.close();
+      table.close();
+      await opener.settled();
+      throw error;
+    }
+  }
+
+  async #openLog(metadata: IndexMetadata, table: PartTable, store: ManifestStore): Promise<OpenedWal> {
+    const { lease, options } = this.#services;
+    const after = store.current.flushedLsn;
+    table.publish(after, () => undefined);
+    const onRecord = (record: WalRecord): Promise<void> => this.#replay(record, metadata.dimension, table);
+    const walOptions = { syncMode: options.syncMode, syncIntervalMs: options.syncIntervalMs, maxFileBytes: options.walFileMaxBytes };
+    const open = (mayCreate: boolean): Promise<OpenedWal> => openWal(this.#env, this.#walDir, { after: table.lsn, fence: lease, options: walOptions, mayCreate, onRecord });
+    const opened = await open(false).catch(async (error: unknown) => {
+      if (!isLogDamage(error)) throw error;
+      await rescueLog({ env: this.#env, dir: this.#dir, walDir: this.#walDir, lease, notes: this.#notes, lastGood: table.lsn, flushedLsn: after }, error);
+      return open(true);
+    });
+    this.#notes.tornTailBytes = opened.tornTailBytes;
+    this.#notes.orphansRemoved.push(...opened.tempFilesRemoved.map((name) => `${WAL_DIRECTORY}/${name}`));
+    return opened;
+  }
+
+  async #replay(record: WalRecord, dimension: number, table: PartTable): Promise<void> {
+    const where = `${this.#walDir} at LSN ${record.lsn}`;
+    const { puts, deletes } = decodeBatch(record.payload, where, 0);
+    await applyGroup(table, [{ lsn: asLsn(record.lsn), batch: { docs: puts.map((doc) => checkDoc(doc, dimension, where)), deletes } }]);
+    this.#notes.replayedBatches++;
+  }
+
+  /** The logged edit: the manifest says that these segments are quarantined, then their files move. */
+  async #dropDamaged(context: IndexContext, damaged: Awaited<ReturnType<typeof openSegments>>['damaged']): Promise<void> {
+    if (damaged.length === 0) return;
+    const { table, store } = context;
+    const kept = table.segments.map((handle) => ({ handle, live: handle.published }));
+    const dropped = damaged.map(({ entry }) => ({ id: entry.id, reason: 'quarantined' as const }));
+    const cause = `quarantine of ${damaged.map(({ entry }) => entry.file).join(', ')}`;
+    const { manifest } = await publishGeneration(context, { cause, flushedLsn: store.current.flushedLsn, kept, added: null, dropped });
+    table.install(manifest.generation, table.segments, false);
+    for (const { entry, file } of damaged) {
+      await quarantine(this.#env, this.#dir, this.#dir, entry.file);
+      if (file !== entry.file) await quarantine(this.#env, this.#dir, this.#dir, file);
+    }
+  }
+}
+
+function requireEpoch(manifest: Manifest, epoch: number, dir: string): void {
+  if (manifest.epoch <= epoch) return;
+  throw new CairnError('FENCED', `${dir} was published under epoch ${manifest.epoch}, ours is ${epoch}`, { path: dir, hint: 'Another daemon has taken over this data directory.' });
+}
+
+/** Damage of the log's content, and a log that is gone. Anything else (an unreadable disk, a newer format) must not be "mended". */
+function isLogDamage(error: unknown): error is CairnError {
+  return isCairnError(error, 'CORRUPT', 'TRUNCATED', 'NOT_FOUND');
+}

@@ -1,0 +1,15 @@
+/** Collects what opening an index finds; becomes the RecoveryReport. */
+import type { RecoveryReport } from './types.ts';
+
+export class RecoveryNotes {
+  replayedBatches = 0;
+  tornTailBytes = 0;
+  readonly orphansRemoved: string[] = [];
+  readonly quarantined: { readonly file: string; readonly reason: string }[] = [];
+  readonly degraded: string[] = [];
+
+  report(generation: RecoveryReport['generation'], durationMs: number): RecoveryReport {
+    const { replayedBatches, tornTailBytes, orphansRemoved, quarantined, degraded } = this;
+    return { generation, replayedBatches, tornTailBytes, orphansRemoved, quarantined, degraded, durationMs };
+  }
+}

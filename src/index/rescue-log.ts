@@ -1,0 +1,87 @@
+/**
+ * A log that is damaged before its end, or gone: what comes before the damage was replayed and stays, the rest is unreachable.
+ *  1. The damaged file gets a second name in quarantine/, then is replaced by its good records (or removed if it has none).
+ *  2. The files behind it move to quarantine/.
+ * Interrupted at any point the log is still one that needs this, so the next opening repeats it. The loss is reported.
+ */
+import { join } from 'node:path';
+import type { Env } from '../env/env.ts';
+import { quarantineFile, QUARANTINE_DIRECTORY, WAL_DIRECTORY } from '../format/file-names.ts';
+import type { CairnError } from '../util/errors.ts';
+import { asLsn, type Lsn } from '../util/ids.ts';
+import { encodeRecord, recordBytes } from '../wal/record.ts';
+import { listWalFiles, type WalFileInfo } from '../wal/wal-files.ts';
+import { WalFileReader } from '../wal/wal-reader.ts';
+import { createWalFile, newSalt } from '../wal/wal-writer.ts';
+import { quarantine } from './quarantine.ts';
+import type { RecoveryNotes } from './recovery-notes.ts';
+import type { WriterLease } from './types.ts';
+
+export interface DamagedLog {
+  readonly env: Env;
+  readonly dir: string;
+  readonly walDir: string;
+  readonly lease: WriterLease;
+  readonly notes: RecoveryNotes;
+  /** Last LSN that was replayed, or flushedLsn. */
+  readonly lastGood: Lsn;
+  readonly flushedLsn: Lsn;
+}
+
+export async function rescueLog(log: DamagedLog, damage: CairnError): Promise<void> {
+  const { env, dir, walDir, lastGood, notes } = log;
+  log.lease.assertHeld();
+  notes.degraded.push(`batches after LSN ${lastGood} are lost: ${damage.message}`);
+  if ((await env.stat(walDir)) === null) {
+    await env.mkdir(walDir);
+    await env.syncDir(dir);
+  }
+  const files = await listWalFiles(env, walDir);
+  const damaged = files.filter((file) => file.firstLsn <= lastGood + 1).at(-1);
+  const behind = files.filter((file) => file.firstLsn > lastGood + 1);
+  if (damaged !== undefined) await cutAtDamage(log, damaged, damage);
+  for (const file of behind) {
+    await quarantine(env, dir, walDir, file.name);
+    notes.quarantined.push({ file: `${WAL_DIRECTORY}/${file.name}`, reason: `unreachable: ${damage.message}` });
+  }
+}
+
+async function cutAtDamage(log: DamagedLog, file: WalFileInfo, damage: CairnError): Promise<void> {
+  const { env, dir, walDir, lease, lastGood, flushedLsn } = log;
+  log.notes.quarantined.push({ file: `${WAL_DIRECTORY}/${file.name}`, reason: damage.message });
+  // Everything good in it is inside segments already, or it begins with the damage.
+  if (lastGood <= flushedLsn || file.firstLsn > lastGood) return quarantine(env, dir, walDir, file.name);
+  const salt = newSalt(env);
+  const body = await goodRecords(env, file, lastGood, salt);
+  await linkToQuarantine(env, dir, file);
+  await createWalFile(env, walDir, { salt, epoch: lease.epoch, firstLsn: file.firstLsn }, body);
+}
+
+async function goodRecords(env: Env, info: WalFileInfo, lastGood: Lsn, salt: number): Promise<Buffer> {
+  const file = await env.open(info.path, 'read');
+  try {
+    const reader = await WalFileReader.open(file, info.firstLsn);
+    const encoded: Buffer[] = [];
+    while (reader.nextLsn <= lastGood) {
+      const record = await reader.next();
+      if (record === null) throw reader.damage(`the record of LSN ${reader.nextLsn} was readable a moment ago`);
+      const bytes = Buffer.allocUnsafe(recordBytes(record.payload.length));
+      encodeRecord(bytes, 0, { ...record, syncedLsn: asLsn(record.lsn - 1) }, salt);
+      encoded.push(bytes);
+    }
+    return Buffer.concat(encoded);
+  } finally {
+    await file.close();
+  }
+}
+
+async function linkToQuarantine(env: Env, dir: string, file: WalFileInfo): Promise<void> {
+  const target = join(dir, QUARANTINE_DIRECTORY);
+  await env.mkdir(target);
+  await env.syncDir(dir);
+  const taken = new Set(await env.readdir(target));
+  let attempt = 1;
+  while (taken.has(quarantineFile(file.name, attempt))) attempt++;
+  await env.link(file.path, join(target, quarantineFile(file.name, attempt)));
+  await env.syncDir(target);
+}

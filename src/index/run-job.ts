@@ -1,0 +1,93 @@
+/** What the storage thread does: builds segments from log files or from other segments, and makes them durable. */
+import { join } from 'node:path';
+import { createFileDurable } from '../env/atomic-file.ts';
+import type { Env } from '../env/env.ts';
+import { peekDocHeader } from '../format/doc-codec.ts';
+import { segmentFile, WAL_DIRECTORY } from '../format/file-names.ts';
+import { VectorArena } from '../quantize/arena.ts';
+import { mergeSegments } from '../segment/merge.ts';
+import { openSegment } from '../segment/reader.ts';
+import type { Segment } from '../segment/segment.ts';
+import { verifySegment, type SegmentVerification } from '../segment/verify.ts';
+import { compareUtf8 } from '../segment/utf8-order.ts';
+import { writeSegment, type SegmentSpec, type SegmentSummary } from '../segment/writer.ts';
+import { Bitset } from '../util/bitset.ts';
+import { asLsn } from '../util/ids.ts';
+import { replayWal } from '../wal/wal-reader.ts';
+import { decodeBatch } from './batch-codec.ts';
+import type { BuildResult, FlushJob, MergeJob, ResultOf, StorageJob, StorageRunner, VerifyJob } from './storage-jobs.ts';
+
+export async function runJob<J extends StorageJob>(env: Env, job: J): Promise<ResultOf<J>>;
+export async function runJob(env: Env, job: StorageJob): Promise<BuildResult | SegmentVerification> {
+  switch (job.kind) {
+    case 'flush':
+      return runFlush(env, job);
+    case 'merge':
+      return runMerge(env, job);
+    case 'verify':
+      return runVerify(env, job);
+  }
+}
+
+/** Runs jobs in place, on any Env: for tests, and for tools that have no event loop to protect. */
+export function inlineRunner(env: Env): StorageRunner {
+  return { run: (job) => runJob(env, job), close: async () => undefined };
+}
+
+async function runFlush(env: Env, job: FlushJob): Promise<BuildResult> {
+  const docs = await newestDocs(env, job);
+  if (docs.size === 0) return null;
+  const sorted = [...docs.keys()].sort(compareUtf8).map((key) => docs.get(key) as Uint8Array);
+  const spec: SegmentSpec = { ...specOf(job), minLsn: asLsn(job.afterLsn + 1), maxLsn: job.uptoLsn };
+  const summary = await createFileDurable(env, job.dir, segmentFile(job.segment), (file) => writeSegment(file, spec, sorted));
+  return entryOf(summary);
+}
+
+/** Of each key the last version in the range; keys whose last change is a delete are left out. */
+async function newestDocs(env: Env, job: FlushJob): Promise<Map<string, Uint8Array>> {
+  const newest = new Map<string, Uint8Array>();
+  const walDir = join(job.dir, WAL_DIRECTORY);
+  await replayWal(env, walDir, { after: job.afterLsn, upTo: job.uptoLsn }, (record) => {
+    const { puts, deletes } = decodeBatch(Buffer.from(record.payload), `${walDir} at LSN ${record.lsn}`, 0);
+    for (const key of deletes) newest.delete(key);
+    for (const doc of puts) newest.set(peekDocHeader(doc).key, doc);
+  });
+  return newest;
+}
+
+async function runMerge(env: Env, job: MergeJob): Promise<BuildResult> {
+  const arena = new VectorArena();
+  const opened: Segment[] = [];
+  try {
+    for (const { entry } of job.inputs) opened.push(await openSegment(env, join(job.dir, entry.file), arena, { ...entry, dimension: job.dimension }));
+    const inputs = opened.map((segment, i) => {
+      const words = job.inputs[i]?.live ?? null;
+      return { segment, live: words === null ? null : new Bitset(segment.docCount, words) };
+    });
+    const lsns = job.inputs.map(({ entry }) => entry);
+    const spec: SegmentSpec = { ...specOf(job), minLsn: asLsn(Math.min(...lsns.map((e) => e.minLsn))), maxLsn: asLsn(Math.max(...lsns.map((e) => e.maxLsn))) };
+    const summary = await createFileDurable(env, job.dir, segmentFile(job.segment), (file) => mergeSegments(file, spec, inputs));
+    return entryOf(summary);
+  } finally {
+    for (const segment of opened) await segment.close();
+  }
+}
+
+async function runVerify(env: Env, job: VerifyJob): Promise<SegmentVerification> {
+  const path = join(job.dir, job.entry.file);
+  const segment = await openSegment(env, path, new VectorArena(), { ...job.entry, dimension: job.dimension });
+  try {
+    return await verifySegment(segment, { deep: true });
+  } finally {
+    await segment.close();
+  }
+}
+
+function specOf(job: FlushJob | MergeJob): Pick<SegmentSpec, 'id' | 'dimension' | 'contentVersions' | 'createdAt'> {
+  return { id: job.segment, dimension: job.dimension, contentVersions: job.contentVersions, createdAt: job.createdAt };
+}
+
+function entryOf(summary: SegmentSummary): BuildResult {
+  const { id, bytes, checksum, docs, chunks, symbols, edges, vectors, minLsn, maxLsn, createdAt } = summary;
+  return { id, file: segmentFile(id), bytes, checksum, docs, chunks, symbols, edges, vectors, minLsn, maxLsn, createdAt, tombstones: null };
+}
