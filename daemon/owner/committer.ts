@@ -4,7 +4,8 @@
  * is a failure of the whole index and the files are given back.
  * Never deletes a document while the source root is missing: a vanished root is not a deleted tree.
  */
-import { type Batch, type CommitResult, CairnError, type IngestResult, isCairnError } from '../../src/api.ts';
+import type { Batch, CommitResult, IngestResult } from '../../src/api.ts';
+import { type CairnError, isCairnError } from '../errors.ts';
 import type { Clock, Timer } from './clock.ts';
 
 export interface CommitPort {
@@ -31,22 +32,22 @@ const GROUP_FILES = 64;
 const GROUP_BYTES = 4 * 1024 * 1024;
 const GROUP_MS = 50;
 
-export class Committer {
+export class Committer<E extends CommitEntry> {
   readonly #port: CommitPort;
   readonly #clock: Clock;
-  readonly #report: (entry: CommitEntry, outcome: CommitOutcome) => void;
-  #group: CommitEntry[] = [];
+  readonly #report: (entry: E, outcome: CommitOutcome) => void;
+  #group: E[] = [];
   #groupBytes = 0;
   #timer: Timer | null = null;
 
-  constructor(port: CommitPort, clock: Clock, report: (entry: CommitEntry, outcome: CommitOutcome) => void) {
+  constructor(port: CommitPort, clock: Clock, report: (entry: E, outcome: CommitOutcome) => void) {
     this.#port = port;
     this.#clock = clock;
     this.#report = report;
   }
 
   /** `entry.result` is 'indexed' or 'gone'. With `alone` it does not wait for others. */
-  add(entry: CommitEntry, alone: boolean): void {
+  add(entry: E, alone: boolean): void {
     if (alone) {
       void this.#commit([entry]);
       return;
@@ -69,7 +70,7 @@ export class Committer {
   }
 
   /** Never rejects: every entry gets exactly one outcome. */
-  async #commit(entries: readonly CommitEntry[]): Promise<void> {
+  async #commit(entries: readonly E[]): Promise<void> {
     const deletes = entries.filter((entry) => entry.result.outcome === 'gone');
     const kept = deletes.length > 0 && !(await this.#rootIsPresent()) ? deletes : [];
     for (const entry of kept) this.#report(entry, { kind: 'kept' });
@@ -83,7 +84,7 @@ export class Committer {
     }
   }
 
-  async #failed(entries: readonly CommitEntry[], error: unknown): Promise<void> {
+  async #failed(entries: readonly E[], error: unknown): Promise<void> {
     if (!blamesDocument(error)) {
       for (const entry of entries) this.#report(entry, { kind: 'blocked', error });
     } else if (entries.length === 1 && entries[0] !== undefined) {

@@ -6,7 +6,8 @@
  * recorded and nobody is going to look at it.
  */
 import { type Backoff, backoffMs, type Clock, type Timer } from './clock.ts';
-import { CairnError, type DurableIndex, isCairnError, type PersistResult } from '../../src/api.ts';
+import type { DurableIndex, PersistResult } from '../../src/api.ts';
+import { CairnError, isCairnError, messageOf } from '../errors.ts';
 
 export type PersistTarget = Pick<DurableIndex, 'version' | 'durableVersion' | 'wantsPersist' | 'persist' | 'compact'>;
 
@@ -133,7 +134,7 @@ export class Persister {
       compactions: this.#compactions,
       failures: this.#failures,
       failing: this.#failing,
-      lastError: this.#lastError === null ? null : this.#lastError instanceof Error ? this.#lastError.message : String(this.#lastError),
+      lastError: this.#lastError === null ? null : messageOf(this.#lastError),
       lastCause: this.#lastCause,
     };
   }

@@ -2,40 +2,42 @@
  * One walk: compares the source tree with the file table and hands over every path that differs. The table is the truth about the
  * index, the disk is the truth about the tree; events play no part here.
  * Never reports a file as gone because something could not be read: a path counts as gone only when the file system says that it
- * does not exist, while the root is the same directory before and after.
+ * does not exist (or the rules leave it out), while the root is the same directory before and after.
  */
 import { lstat } from 'node:fs/promises';
 import { join } from 'node:path';
-import { CairnError, type CrawledFile } from '../../src/api.ts';
+import { CairnError } from '../errors.ts';
 import { type FileRow, inSlices, type Seen } from './file-table.ts';
+import type { SourceTree } from './ports.ts';
 
 export interface ReconcilePort {
   readonly root: string;
-  /** Identity of the root directory, null when it is not there. */
+  readonly tree: SourceTree;
+  readonly signal: AbortSignal;
+  /** Identity of the root directory now, null when it is not there; and of the directory that was indexed, null when unknown. */
   rootIdentity(): Promise<string | null>;
-  /** Files that should be indexed, in slices; `unreadable` gets directories that could not be listed. */
-  crawl(unreadable: (path: string, reason: string) => void): AsyncIterable<readonly CrawledFile[]>;
+  readonly indexedIdentity: string | null;
   fileTable(): Promise<ReadonlyMap<string, FileRow>>;
-  /** True when the file was found to hold what the index has although its row says another size or mtime, or cannot be indexed as it is. */
-  isSettled(path: string, seen: Seen): boolean;
-  /** Paths whose content must be looked at. */
-  changed(paths: readonly string[], of: 'new' | 'changed' | 'gone'): void;
-  progress?(files: number): void;
+  /** True when the content was compared already although the row says another size or mtime. */
+  isVerified(path: string, seen: Seen): boolean;
+  /** New and changed paths, as the crawl finds them. */
+  changed(paths: readonly string[]): void;
 }
 
-export interface ReconcileReport {
+export interface WalkReport {
+  /** Identity of the directory that was walked. */
+  readonly identity: string;
   readonly files: number;
   readonly added: number;
   readonly changed: number;
-  readonly gone: number;
-  /** Directories (or files) that could not be read, with the reason; their rows stay. */
+  /** Rows whose files are gone, or are left out now; ingest has to look at each again. */
+  readonly gone: readonly string[];
+  /** Directories and files that could not be reached, with the reason; their rows stay. */
   readonly unreadable: ReadonlyMap<string, string>;
-  /** The walk saw every directory. */
-  readonly complete: boolean;
 }
 
-/** Rejects with ROOT_DETACHED, having changed nothing, when the root is missing or becomes another directory on the way. */
-export async function reconcile(port: ReconcilePort): Promise<ReconcileReport> {
+/** Rejects with ROOT_DETACHED, having removed nothing, when the root is missing, empty all of a sudden, or replaced on the way. */
+export async function reconcile(port: ReconcilePort): Promise<WalkReport> {
   const identity = await port.rootIdentity();
   if (identity === null) throw detached(port.root, 'is not there');
   const table = await port.fileTable();
@@ -44,43 +46,34 @@ export async function reconcile(port: ReconcilePort): Promise<ReconcileReport> {
   let added = 0;
   let changed = 0;
 
-  for await (const files of port.crawl((path, reason) => unreadable.set(path, reason))) {
-    const fresh: string[] = [];
-    const stale: string[] = [];
+  for await (const files of port.tree.crawl({ signal: port.signal, unreadable: (path, reason) => unreadable.set(path, reason) })) {
+    const different: string[] = [];
     await inSlices(files, (file) => {
       present.add(file.path);
       const row = table.get(file.path);
-      if (row !== undefined && isSame(row, file)) return;
-      if (port.isSettled(file.path, file)) return;
-      (row === undefined ? fresh : stale).push(file.path);
+      if (row !== undefined && row.size === file.size && row.mtimeNs === file.mtimeNs) return;
+      if (port.isVerified(file.path, file)) return;
+      if (row === undefined) added++;
+      else changed++;
+      different.push(file.path);
     });
-    added += fresh.length;
-    changed += stale.length;
-    if (fresh.length > 0) port.changed(fresh, 'new');
-    if (stale.length > 0) port.changed(stale, 'changed');
-    port.progress?.(present.size);
+    if (different.length > 0) port.changed(different);
   }
 
+  // An unmounted disk or a half-made checkout looks like an empty directory: it does not empty an index.
+  if (present.size === 0 && table.size > 0 && identity !== port.indexedIdentity) throw detached(port.root, 'is another directory than before, and empty');
   const missing: string[] = [];
   await inSlices(table.keys(), (path) => {
     if (!present.has(path)) missing.push(path);
   });
   const gone = await reallyGone(port.root, missing, unreadable);
   if ((await port.rootIdentity()) !== identity) throw detached(port.root, 'became another directory during the walk');
-  if (gone.length > 0) port.changed(gone, 'gone');
-  return { files: present.size, added, changed, gone: gone.length, unreadable, complete: unreadable.size === 0 };
-}
-
-function isSame(row: Seen, file: Seen): boolean {
-  return row.size === file.size && row.mtimeNs === file.mtimeNs;
+  return { identity, files: present.size, added, changed, gone, unreadable };
 }
 
 const PARALLEL_STATS = 16;
 
-/**
- * Rows that the crawl did not name: gone when the file does not exist, and also when it exists but does not count any more
- * (ignored now: ingest decides by the same predicate). A file that cannot be reached is neither.
- */
+/** Rows that the crawl did not name and that can be reached, or certainly do not exist. Ingest looks at each again. */
 async function reallyGone(root: string, paths: readonly string[], unreadable: Map<string, string>): Promise<string[]> {
   const gone: string[] = [];
   let next = 0;
@@ -96,5 +89,9 @@ async function reallyGone(root: string, paths: readonly string[], unreadable: Ma
 }
 
 function detached(root: string, what: string): CairnError {
-  return new CairnError('ROOT_DETACHED', `the source root ${root} ${what}`, { path: root, retryable: true, hint: 'The index keeps answering; it follows the tree again when the root is back.' });
+  return new CairnError('ROOT_DETACHED', `the source root ${root} ${what}`, {
+    path: root,
+    retryable: true,
+    hint: 'The index keeps answering with what it has, and follows the tree again when the root is back.',
+  });
 }

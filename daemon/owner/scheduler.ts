@@ -4,7 +4,8 @@
  * Never loses a path: it is pending until its result is committed, found unchanged, or reported as failed.
  * A path's request that arrives while the path is being read or committed makes it run again afterwards.
  */
-import { CairnError, type IngestResult, type SourceStamp } from '../../src/api.ts';
+import type { IngestResult, SourceStamp } from '../../src/api.ts';
+import { CairnError, messageOf } from '../errors.ts';
 import { type Backoff, backoffMs, type Clock, type Timer } from './clock.ts';
 import { Committer, type CommitEntry, type CommitOutcome, type CommitPort } from './committer.ts';
 import type { Lane, WorkQueue } from './work-queue.ts';
@@ -13,13 +14,13 @@ export interface SchedulerPort extends CommitPort {
   /** The stamp that the index has for the path. */
   known(path: string): SourceStamp | null;
   ingest(path: string, known: SourceStamp | null): Promise<IngestResult>;
-  /** True while writers must wait for the persist loop; `kick` is called when that ends. */
+  /** True while writers must wait for the persist loop. */
   isBehind(): boolean;
 }
 
 export interface SchedulerHooks {
   /** The index holds this result now. */
-  applied?(result: IngestResult): void;
+  applied?(result: IngestResult, known: SourceStamp | null): void;
   /** Not indexed, the old document stays. `final`: not tried again before the file changes. */
   failed?(path: string, reason: string, final: boolean): void;
   /** Commits fail as a whole (disk full, poisoned log); null when they work again. */
@@ -68,7 +69,7 @@ export class Scheduler {
   readonly #hooks: SchedulerHooks;
   readonly #options: SchedulerOptions;
   readonly #random: () => number;
-  readonly #committer: Committer;
+  readonly #committer: Committer<Entry>;
 
   readonly #tasks = new Map<string, Task>();
   readonly #lanes: Readonly<Record<Lane, Map<string, Task>>> = { interactive: new Map(), bulk: new Map() };
@@ -82,6 +83,7 @@ export class Scheduler {
   #stopped = false;
   #blockedBy: unknown = null;
   #blockedTimer: Timer | null = null;
+  #behindTimer: Timer | null = null;
   #blockedCount = 0;
   #whenQuiet: (() => void) | null = null;
 
@@ -92,7 +94,7 @@ export class Scheduler {
     this.#hooks = hooks;
     this.#options = { ...SCHEDULER_DEFAULTS, ...options };
     this.#random = random;
-    this.#committer = new Committer(port, clock, (entry, outcome) => this.#committed(entry as Entry, outcome));
+    this.#committer = new Committer(port, clock, (entry, outcome) => this.#committed(entry, outcome));
   }
 
   /** Asks for these paths to be looked at. A path that waits already keeps its place, and moves to `lane` if that is faster. */
@@ -125,18 +127,14 @@ export class Scheduler {
     });
   }
 
-  /** Back-pressure may have ended. */
-  kick(): void {
-    this.#pump();
-  }
-
   /** Drops what waits (a later reconcile finds it again), ends what runs, commits what is read. */
   async stop(): Promise<void> {
     this.#stopped = true;
     for (const timer of this.#delayed.values()) timer.cancel();
     this.#delayed.clear();
     this.#blockedTimer?.cancel();
-    this.#blockedTimer = null;
+    this.#behindTimer?.cancel();
+    this.#blockedTimer = this.#behindTimer = null;
     for (const lane of Object.values(this.#lanes)) {
       for (const task of lane.values()) this.#forget(task);
       lane.clear();
@@ -183,6 +181,7 @@ export class Scheduler {
 
   #take(): Task | null {
     const behind = this.#port.isBehind();
+    if (behind && this.#lanes.bulk.size > 0) this.#lookAgain();
     for (const lane of ['interactive', 'bulk'] as const) {
       // While the persist loop is behind, memory must not grow: bulk work waits. Edits are few and small.
       if (lane === 'bulk' && (behind || this.#running >= this.#limit || this.#uncommitted >= this.#options.maxUncommitted)) continue;
@@ -192,6 +191,14 @@ export class Scheduler {
       return next.value;
     }
     return null;
+  }
+
+  /** Nobody has to tell when back-pressure ends. */
+  #lookAgain(): void {
+    this.#behindTimer ??= this.#clock.setTimer(() => {
+      this.#behindTimer = null;
+      this.#pump();
+    }, BEHIND_POLL_MS);
   }
 
   /** After a failed commit one path at a time probes whether commits work again. */
@@ -221,7 +228,7 @@ export class Scheduler {
       result = await this.#port.ingest(task.path, known);
     } catch (error) {
       const retryable = !(error instanceof CairnError) || error.retryable || error.code === 'EMBEDDER_FAILED';
-      result = { outcome: 'failed', path: task.path, reason: error instanceof Error ? error.message : String(error), retryable };
+      result = { outcome: 'failed', path: task.path, reason: messageOf(error), retryable };
     }
     this.#running--;
     this.#deliver(task, known, result);
@@ -232,12 +239,12 @@ export class Scheduler {
   #deliver(task: Task, known: SourceStamp | null, result: IngestResult): void {
     if (result.outcome === 'failed') return this.#ingestFailed(task, result.reason, result.retryable);
     if (result.outcome === 'unchanged' || (result.outcome === 'gone' && known === null)) {
-      this.#hooks.applied?.(result);
+      this.#hooks.applied?.(result, known);
       return this.#answered(task);
     }
     this.#uncommitted++;
     // A probe commits alone and at once.
-    this.#committer.add({ task, result } satisfies Entry, task.lane === 'interactive' || this.#blockedBy !== null);
+    this.#committer.add({ task, result, known }, task.lane === 'interactive' || this.#blockedBy !== null);
   }
 
   #ingestFailed(task: Task, reason: string, retryable: boolean): void {
@@ -263,7 +270,7 @@ export class Scheduler {
     const { task, result } = entry;
     if (outcome.kind === 'done') {
       this.#unblock();
-      this.#hooks.applied?.(result);
+      this.#hooks.applied?.(result, entry.known);
       this.#answered(task);
     } else if (outcome.kind === 'refused') {
       this.#hooks.failed?.(task.path, outcome.reason, true);
@@ -349,6 +356,9 @@ export class Scheduler {
   }
 }
 
+const BEHIND_POLL_MS = 50;
+
 interface Entry extends CommitEntry {
   readonly task: Task;
+  readonly known: SourceStamp | null;
 }

@@ -13,4 +13,6 @@ export type FromWorker =
 
 export interface WorkerData {
   readonly options: Partial<RootWatchOptions>;
+  /** Absolute paths that are never watched. */
+  readonly excluded: readonly string[];
 }

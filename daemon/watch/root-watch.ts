@@ -257,11 +257,12 @@ export class RootWatch {
   }
 
   async #checkGit(): Promise<void> {
-    const [head, exclude] = [this.#head, this.#exclude];
+    const [git, head, exclude] = [this.#git, this.#head, this.#exclude];
     await this.#readGit();
     if (this.#closed) return;
     if (head !== this.#head) this.#lose('head', 'git HEAD changed');
     if (exclude !== this.#exclude) this.#rulesChanged('.git/info/exclude');
+    else if ((git === null) !== (this.#git === null)) this.#rulesChanged('.git');
   }
 }
 

@@ -9,7 +9,7 @@ import { RootWatch } from './root-watch.ts';
 
 const port = parentPort;
 if (port === null) throw new Error('watch-worker.ts must run as a worker thread');
-const { options } = workerData as WorkerData;
+const { options, excluded } = workerData as WorkerData;
 const roots = new Map<number, RootWatch>();
 const send = (message: FromWorker): void => port.postMessage(message);
 
@@ -23,7 +23,7 @@ async function unwatch(id: number): Promise<void> {
 port.on('message', (message: ToWorker) => {
   if (message.op === 'watch') {
     const { id, root } = message;
-    roots.set(id, new RootWatch(root, (event) => send({ op: 'event', id, event }), loadIgnore, options));
+    roots.set(id, new RootWatch(root, (event) => send({ op: 'event', id, event }), (path) => loadIgnore(path, excluded), options));
   } else if (message.op === 'unwatch') void unwatch(message.id);
   else void Promise.all([...roots.keys()].map(unwatch)).then(() => port.close());
 });

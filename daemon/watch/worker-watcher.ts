@@ -12,6 +12,8 @@ export interface WorkerWatcherOptions extends Partial<RootWatchOptions> {
   readonly restartMs?: number;
   /** Told of every crash. */
   readonly onCrash?: (error: unknown) => void;
+  /** Absolute paths that are never watched. */
+  readonly excluded?: readonly string[];
 }
 
 interface Watched {
@@ -59,8 +61,13 @@ export class WorkerWatcher implements Watcher {
 
   #start(): void {
     this.#restartTimer = null;
-    const { restartMs: _restartMs, onCrash: _onCrash, ...options } = this.#options;
-    const worker = new Worker(ENTRY, { workerData: { options } satisfies WorkerData, resourceLimits: { maxOldGenerationSizeMb: HEAP_MB }, env: workerEnvironment(), name: 'cairn-watch' });
+    const { restartMs: _restartMs, onCrash: _onCrash, excluded = [], ...options } = this.#options;
+    const worker = new Worker(ENTRY, {
+      workerData: { options, excluded } satisfies WorkerData,
+      resourceLimits: { maxOldGenerationSizeMb: HEAP_MB },
+      env: workerEnvironment(),
+      name: 'cairn-watch',
+    });
     this.#worker = worker;
     let reason: unknown = new Error('the watch worker ended');
     worker.on('message', (message: FromWorker) => this.#receive(message));

@@ -1,0 +1,343 @@
+/**
+ * The owner of one open index: puts together its tree follower, scheduler and persister, and answers for its state.
+ * The only place that writes to its index. Serves readers from the moment it exists, whatever it is still catching up with.
+ */
+import type { DurableIndex, IngestResult, SourceStamp } from '../../src/api.ts';
+import { CairnError, isCairnError, messageOf } from '../errors.ts';
+import type { IndexOwner, OwnerStatus, RunCounts, WaitOptions } from '../handlers/services.ts';
+import type { Watcher } from '../watch/watcher.ts';
+import { abortable } from './abortable.ts';
+import type { Clock } from './clock.ts';
+import { type FileRow, findStamp, readFileTable } from './file-table.ts';
+import { stateOf } from './owner-state.ts';
+import { Persister, type PersisterOptions } from './persister.ts';
+import type { IngestPort, OwnerLog } from './ports.ts';
+import { RunMeter, SkipCounts, type Tally } from './run-meter.ts';
+import { Scheduler, type SchedulerOptions } from './scheduler.ts';
+import { type FollowerOptions, TreeFollower } from './tree-follower.ts';
+import type { WorkQueue } from './work-queue.ts';
+
+export interface OwnerTuning {
+  readonly persister?: Partial<PersisterOptions>;
+  readonly scheduler?: Partial<SchedulerOptions>;
+  readonly follower?: Partial<FollowerOptions>;
+}
+
+export interface OwnerServices {
+  readonly ingest: IngestPort;
+  /** null: changes are found by walks only. */
+  readonly watcher: Watcher | null;
+  readonly queue: WorkQueue;
+  readonly clock: Clock;
+  readonly log: OwnerLog;
+  /** Told, with no promise about how often, that status or content changed. */
+  readonly onChange?: (owner: CodeIndexOwner) => void;
+  readonly tuning?: OwnerTuning;
+}
+
+/** Failed files that are remembered for status. */
+const MAX_FAILED = 1_000;
+const PROGRESS_MS = 200;
+
+export class CodeIndexOwner implements IndexOwner {
+  readonly name: string;
+  readonly root: string | null;
+  readonly index: DurableIndex;
+  readonly #services: OwnerServices;
+  readonly #meter: RunMeter;
+  readonly #openedAt: Tally;
+  readonly #skipped = new SkipCounts();
+  readonly #failedFiles = new Map<string, string>();
+  /** Paths to be read again although their content is what the index has. */
+  readonly #forced = new Set<string>();
+  readonly #persister: Persister;
+  readonly #scheduler: Scheduler;
+  readonly #follower: TreeFollower | null;
+  readonly #startedEmpty: boolean;
+  #firstPass: Promise<void> | null = null;
+  #caughtUp = false;
+  #isClosed = false;
+  #closing: Promise<void> | null = null;
+
+  constructor(name: string, index: DurableIndex, services: OwnerServices) {
+    const { clock, queue, tuning = {} } = services;
+    this.name = name;
+    this.root = index.metadata.sourceRoot;
+    this.index = index;
+    this.#services = services;
+    this.#meter = new RunMeter(clock);
+    this.#openedAt = this.#meter.tally;
+    this.#startedEmpty = index.stats().docs === 0;
+    this.#persister = new Persister(index, clock, tuning.persister, {
+      saved: (result) => this.#note('persist.saved', { ...result }),
+      compacted: (result) => this.#note('persist.compacted', { ...result }),
+      failed: (error, what, retryInMs) => services.log.warn('persist.failed', { index: name, what, error, retryInMs }),
+      mayCompact: () => this.#scheduler.pendingBulk === 0,
+    });
+    this.#scheduler = new Scheduler(this.#schedulerPort(), queue, clock, {
+      applied: (result, known) => this.#applied(result, known),
+      failed: (path, reason, final) => this.#fileFailed(path, reason, final),
+      blocked: (error) => this.#blocked(error),
+    }, tuning.scheduler);
+    this.#follower = this.root === null ? null : this.#makeFollower(this.root);
+    if (this.#follower === null) this.#caughtUp = true;
+  }
+
+  /** Begins to follow the tree, in the background. */
+  start(): void {
+    if (this.#follower === null || this.#firstPass !== null) return;
+    if (this.index.version > this.index.durableVersion) this.#persister.committed(); // batches that recovery replayed
+    this.#firstPass = this.#catchUp(this.#follower);
+    this.#firstPass.catch((error: unknown) => this.#services.log.warn('index.catch-up-failed', { index: this.name, error }));
+  }
+
+  status(): OwnerStatus {
+    const { inFlight, dirty, saves, failures, lastError, lastCause } = this.#persister.status();
+    const { embedderCalls, embedded, cached } = this.#meter.tally;
+    return {
+      ...this.#stateAndReasons(),
+      pendingFiles: this.#scheduler.pending,
+      watcher: this.#follower?.watcher ?? { state: 'off', reason: null, lastReconcileAt: null },
+      persist: { inFlight, dirty, saves, failures, lastError, lastCause },
+      embedding: { calls: embedderCalls, textsEmbedded: embedded, cacheHits: cached },
+      skipped: this.#skipped.read(),
+    };
+  }
+
+  /** True while there is work: files to look at, a walk, or a save. */
+  get isBusy(): boolean {
+    return this.#scheduler.pending > 0 || (this.#follower?.isWalking ?? false) || this.#persister.status().inFlight || (!this.#caughtUp && this.#follower?.rootPresent === true);
+  }
+
+  async settled(options: WaitOptions): Promise<RunCounts> {
+    // The first build (or catching up) counts from its beginning, whoever waits for it.
+    const since = this.#caughtUp ? this.#meter.tally : this.#openedAt;
+    return this.#run(since, options, () => (this.#caughtUp || this.#firstPass === null ? this.#freshNow() : this.#firstPass));
+  }
+
+  /**
+   * Compares every file of the tree with the file table by size and mtime (a walk), and waits until what differs is indexed. No
+   * cookie file is written into the user's tree, and no event is trusted. ROOT_DETACHED, DISK_FULL … when that cannot be done now.
+   */
+  async fresh(signal: AbortSignal): Promise<void> {
+    await abortable(this.#freshNow(), signal);
+  }
+
+  async flush(): Promise<void> {
+    await this.#persister.drain('flush');
+  }
+
+  async rebuild(options: WaitOptions): Promise<RunCounts> {
+    return this.#run(this.#meter.tally, options, () => this.#rebuildNow());
+  }
+
+  /** Stops following, ends work in flight, saves if asked to. A save that fails is reported after everything is stopped. */
+  close(options: { readonly persist: boolean }): Promise<void> {
+    this.#closing ??= this.#close(options.persist);
+    return this.#closing;
+  }
+
+  // ---- parts
+
+  #schedulerPort() {
+    const { ingest } = this.#services;
+    const lexicalOnly = this.index.metadata.dimension === 0;
+    return {
+      known: (path: string) => this.#known(path),
+      ingest: async (path: string, known: SourceStamp | null): Promise<IngestResult> => {
+        if (this.#follower?.isIgnored(path) === true) return { outcome: 'gone', path };
+        return ingest.ingest({ root: this.root ?? '', path, known: this.#forced.delete(path) ? null : known }, { lexicalOnly });
+      },
+      commit: async (batch: Parameters<DurableIndex['commit']>[0]) => {
+        const result = await this.index.commit(batch);
+        this.#persister.committed();
+        return result;
+      },
+      isBehind: () => this.#persister.isBehind,
+      rootIsPresent: () => this.#follower?.rootIsPresent() ?? Promise.resolve(false),
+    };
+  }
+
+  #makeFollower(root: string): TreeFollower {
+    const { ingest, watcher, clock, log, tuning } = this.#services;
+    const port = {
+      root,
+      watcher,
+      log,
+      openTree: (path: string) => ingest.openTree(path),
+      snapshot: () => this.index.snapshot(),
+      enqueue: (paths: readonly string[], lane: 'interactive' | 'bulk') => this.#scheduler.enqueue(paths, lane),
+      walked: (table: ReadonlyMap<string, FileRow>) => this.#walked(table),
+    };
+    return new TreeFollower(port, clock, tuning?.follower);
+  }
+
+  #known(path: string): SourceStamp | null {
+    const snapshot = this.index.snapshot();
+    try {
+      return findStamp(snapshot, path);
+    } finally {
+      snapshot.release();
+    }
+  }
+
+  // ---- runs
+
+  /** Walks until the tree was seen once and what it differed in is indexed. */
+  async #catchUp(follower: TreeFollower): Promise<void> {
+    try {
+      await follower.start();
+      await this.#finishFirstPass();
+    } catch (error) {
+      this.#firstPass = null; // the next one who waits tries again
+      throw error;
+    }
+  }
+
+  #walked(table: ReadonlyMap<string, FileRow>): void {
+    this.#skipped.reset([...table.values()].map((row) => row.note));
+    this.#resumeFirstPass();
+  }
+
+  /** The first pass was cut off (no root, no space), and what cut it off is over. */
+  #resumeFirstPass(): void {
+    if (this.#caughtUp || this.#firstPass !== null || this.#closing !== null) return;
+    this.#firstPass = this.#finishFirstPass();
+    this.#firstPass.catch(() => {
+      this.#firstPass = null;
+    });
+  }
+
+  async #finishFirstPass(): Promise<void> {
+    await this.#scheduler.barrier();
+    await this.#replaceStaleRows();
+    this.#setCaughtUp();
+  }
+
+  #setCaughtUp(): void {
+    if (this.#caughtUp || this.#isClosed) return;
+    this.#caughtUp = true;
+    if (this.#startedEmpty) this.#persister.request('first build');
+    this.#services.onChange?.(this);
+  }
+
+  async #freshNow(): Promise<void> {
+    if (this.#follower === null) return;
+    await this.#follower.walkNow('fresh');
+    await this.#scheduler.barrier();
+    if (!this.#caughtUp) await this.#finishFirstPass();
+  }
+
+  /** Rows made by another version of chunker or tokenizer are read again; they serve until they are replaced. [6.16] */
+  async #replaceStaleRows(): Promise<void> {
+    const { contentVersions } = this.#services.ingest;
+    const { chunker, tokenizer } = this.index.metadata.contentVersions;
+    if (this.#startedEmpty || (chunker === contentVersions.chunker && tokenizer === contentVersions.tokenizer)) return;
+    this.#services.log.info('index.stale-rows', { index: this.name, chunker, tokenizer });
+    await this.#readEverythingAgain();
+  }
+
+  async #rebuildNow(): Promise<void> {
+    if (this.#follower === null) throw new CairnError('UNSUPPORTED', `index '${this.name}' has no source tree to be built from`);
+    await this.#follower.walkNow('rebuild');
+    await this.#readEverythingAgain();
+    this.#setCaughtUp();
+  }
+
+  /** The versions are noted last: a rebuild that is cut off starts again, and finds its vectors in the cache. */
+  async #readEverythingAgain(): Promise<void> {
+    const paths = await this.#allPaths();
+    for (const path of paths) this.#forced.add(path);
+    this.#scheduler.enqueue(paths, 'bulk');
+    await this.#scheduler.barrier();
+    await this.index.updateMetadata({ contentVersions: this.#services.ingest.contentVersions });
+  }
+
+  async #allPaths(): Promise<string[]> {
+    const snapshot = this.index.snapshot();
+    try {
+      return [...(await readFileTable(snapshot)).keys()];
+    } finally {
+      snapshot.release();
+    }
+  }
+
+  async #run(since: Tally, { signal, onProgress }: WaitOptions, work: () => Promise<void>): Promise<RunCounts> {
+    const report = (): void => onProgress?.(this.#meter.progress(since, this.#scheduler.pending, this.#follower?.isWalking ?? false));
+    const ticker = onProgress === undefined ? null : setInterval(report, PROGRESS_MS);
+    try {
+      await abortable(work(), signal);
+    } finally {
+      if (ticker !== null) clearInterval(ticker);
+    }
+    const { embedded, cached, files } = this.#meter.tally;
+    const { docs, chunks } = this.index.stats();
+    onProgress?.({ phase: 'done', done: files - since.files, total: files - since.files, unit: 'files', chunks });
+    return { files: docs, chunks, embedded: embedded - since.embedded, cached: cached - since.cached };
+  }
+
+  // ---- what happens to files
+
+  #applied(result: IngestResult, known: SourceStamp | null): void {
+    this.#meter.add(result);
+    this.#skipped.apply(result, known);
+    this.#failedFiles.delete(result.path);
+    if (result.outcome === 'unchanged') this.#follower?.verified(result.path, result.stamp);
+    else this.#follower?.rewritten(result.path);
+    this.#services.onChange?.(this);
+  }
+
+  #fileFailed(path: string, reason: string, final: boolean): void {
+    if (this.#failedFiles.size < MAX_FAILED || this.#failedFiles.has(path)) this.#failedFiles.set(path, reason);
+    this.#services.log.debug('file.failed', { index: this.name, path, reason, final });
+  }
+
+  #blocked(error: unknown): void {
+    if (error === null) {
+      this.#services.log.info('commit.works-again', { index: this.name });
+      this.#resumeFirstPass();
+    } else this.#services.log.warn('commit.blocked', { index: this.name, error });
+    this.#services.onChange?.(this);
+  }
+
+  #note(event: string, fields: Readonly<Record<string, unknown>>): void {
+    this.#services.log.debug(event, { index: this.name, ...fields });
+    this.#services.onChange?.(this);
+  }
+
+  #stateAndReasons() {
+    const { degraded, quarantined } = this.index.recovery;
+    return stateOf({
+      isClosed: this.#isClosed,
+      hasRoot: this.root !== null,
+      rootPresent: this.#follower?.rootPresent ?? true,
+      startedEmpty: this.#startedEmpty,
+      caughtUp: this.#caughtUp,
+      pending: this.#scheduler.pending,
+      pendingBulk: this.#scheduler.pendingBulk,
+      recoveryDegraded: degraded,
+      quarantined: degraded.length > 0 ? 0 : quarantined.length,
+      persistError: this.#persister.error,
+      commitError: this.#scheduler.blockedBy,
+      walkError: this.#follower?.walkError ?? null,
+      watchReason: this.#follower?.watcher.reason ?? null,
+      unreadable: this.#follower?.unreadable ?? new Map(),
+      failedFiles: this.#failedFiles,
+    });
+  }
+
+  async #close(persist: boolean): Promise<void> {
+    await this.#follower?.close();
+    await this.#scheduler.stop();
+    await this.#firstPass?.catch(() => undefined);
+    this.#isClosed = true;
+    const failure = persist ? await this.#persister.drain('close').then(() => null, (error: unknown) => error) : null;
+    await this.#persister.stop();
+    if (failure === null) return;
+    const code = isCairnError(failure) ? failure.code : 'IO';
+    throw new CairnError(code, `index '${this.name}' was closed without a last save: ${messageOf(failure)}`, {
+      cause: failure,
+      hint: 'Nothing is lost: acknowledged changes are in the log and come back when the index is opened.',
+    });
+  }
+}

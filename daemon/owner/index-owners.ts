@@ -1,0 +1,275 @@
+/**
+ * All indexes of this daemon: which are known, which are open, and who owns each. Opens on demand, once; closes what was not used
+ * for long when too many are open. Never opens an index twice and never closes one that is being used.
+ */
+import { readdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { DurableIndex } from '../../src/api.ts';
+import { CairnError, isCairnError, messageOf } from '../errors.ts';
+import type { IndexOwner, IndexOwners, KnownIndex } from '../handlers/services.ts';
+import type { FailedIndex } from '../protocol/types.ts';
+import { abortable } from './abortable.ts';
+import type { Timer } from './clock.ts';
+import { CodeIndexOwner, type OwnerServices } from './index-owner.ts';
+import type { EngineEntry, EnginePort } from './ports.ts';
+import { canonical, checkRoot, nameFor, nearestEnclosing } from './root-path.ts';
+
+export interface OwnersOptions {
+  /** Open indexes beyond this are closed when idle, least recently used first. */
+  readonly maxOpen: number;
+  /** An index that was used more recently is never closed for room. */
+  readonly minIdleMs: number;
+  readonly sweepMs: number;
+}
+
+export const OWNERS_DEFAULTS: OwnersOptions = { maxOpen: 16, minIdleMs: 600_000, sweepMs: 60_000 };
+
+interface OpenIndex {
+  readonly owner: Promise<CodeIndexOwner>;
+  /** Set when `owner` is resolved. */
+  opened: CodeIndexOwner | null;
+  usedAt: number;
+}
+
+export class OpenIndexes implements IndexOwners {
+  readonly #engine: EnginePort;
+  readonly #services: OwnerServices;
+  readonly #options: OwnersOptions;
+  readonly #open = new Map<string, OpenIndex>();
+  readonly #failures = new Map<string, unknown>();
+  /** Names that are being closed or removed: opening waits for it. */
+  readonly #leaving = new Map<string, Promise<void>>();
+  #sweepTimer: Timer | null = null;
+  #warming: Promise<void> | null = null;
+  #isClosing = false;
+
+  constructor(engine: EnginePort, services: OwnerServices, options: Partial<OwnersOptions> = {}) {
+    this.#engine = engine;
+    this.#services = services;
+    this.#options = { ...OWNERS_DEFAULTS, ...options };
+    this.#armSweep();
+  }
+
+  list(): readonly KnownIndex[] {
+    return this.#engine.list().flatMap((entry) => {
+      if (entry.metadata === null) return [];
+      const owner = this.#open.get(entry.name)?.opened ?? null;
+      return [{ name: entry.name, root: entry.metadata.sourceRoot, directory: this.#directoryOf(entry), owner }];
+    });
+  }
+
+  failed(): readonly FailedIndex[] {
+    return this.#engine.list().flatMap((entry) => {
+      const error = entry.error ?? this.#failures.get(entry.name) ?? null;
+      if (error === null || this.#open.get(entry.name)?.opened != null) return [];
+      const hint = isCairnError(error) ? error.hint : undefined;
+      return [{ index: entry.name, path: this.#directoryOf(entry), code: isCairnError(error) ? error.code : 'INTERNAL', reason: messageOf(error), ...(hint === undefined ? {} : { hint }) }];
+    });
+  }
+
+  async resolve(ref: { readonly index?: string; readonly root?: string }, signal?: AbortSignal): Promise<IndexOwner> {
+    const name = ref.index ?? (ref.root === undefined ? this.#onlyIndex() : await this.#nameByRoot(ref.root));
+    const owner = this.#owner(name);
+    return signal === undefined ? owner : abortable(owner, signal);
+  }
+
+  async find(root: string): Promise<IndexOwner | null> {
+    const path = await canonical(root);
+    const entry = this.#engine.list().find(({ metadata }) => metadata?.sourceRoot === path);
+    return entry === undefined ? null : this.#owner(entry.name);
+  }
+
+  async create(options: { readonly root: string; readonly name?: string; readonly lexicalOnly?: boolean }): Promise<IndexOwner> {
+    this.#requireServing();
+    const root = await checkRoot(options.root);
+    const entries = this.#engine.list();
+    const same = entries.find(({ metadata }) => metadata?.sourceRoot === root);
+    if (same !== undefined) throw new CairnError('ALREADY_EXISTS', `${root} is indexed already, as '${same.name}'`, { path: root, hint: `Use index '${same.name}'.` });
+    const names = new Set(entries.map(({ name }) => name));
+    if (options.name !== undefined && names.has(options.name)) throw new CairnError('ALREADY_EXISTS', `there is an index '${options.name}' already`, { hint: 'Choose another name.' });
+    const name = options.name ?? nameFor(root, (candidate) => names.has(candidate) || this.#open.has(candidate));
+    const { embedder: available, contentVersions } = this.#services.ingest;
+    const embedder = options.lexicalOnly === true ? null : available;
+    const created = this.#engine.create({ name, kind: 'code', dimension: embedder?.dimension ?? 0, embedder, sourceRoot: root, contentVersions });
+    return this.#track(name, () => created);
+  }
+
+  async remove(name: string, options: { readonly purge: boolean }): Promise<{ readonly keptAt: string | null }> {
+    this.#requireServing();
+    const entry = this.#engine.list().find((candidate) => candidate.name === name);
+    if (entry === undefined) throw new CairnError('NOT_FOUND', `there is no index '${name}'`, { hint: 'cairn list shows all indexes.' });
+    await this.#leave(name, async () => {
+      await this.#closeOwner(name, false);
+      await this.#engine.delete(name, options);
+      this.#failures.delete(name);
+    });
+    return { keptAt: options.purge ? null : await this.#newestTrash(entry.directory) };
+  }
+
+  warmUp(): void {
+    this.#warming ??= this.#warm();
+  }
+
+  isBusy(): boolean {
+    for (const { opened } of this.#open.values()) if (opened === null || opened.isBusy) return true;
+    return this.#leaving.size > 0;
+  }
+
+  async close(options: { readonly persist: boolean; readonly deadlineMs: number }): Promise<void> {
+    this.#isClosing = true;
+    this.#sweepTimer?.cancel();
+    this.#sweepTimer = null;
+    const { clock, log } = this.#services;
+    let timer: Timer | null = null;
+    const deadline = new Promise<'late'>((resolve) => {
+      timer = clock.setTimer(() => resolve('late'), options.deadlineMs);
+    });
+    const all = this.#closeAll(options.persist).then(() => 'done' as const);
+    const result = await Promise.race([all, deadline]);
+    (timer as Timer | null)?.cancel();
+    if (result === 'late') log.warn('owners.close-late', { open: [...this.#open.keys()], deadlineMs: options.deadlineMs });
+  }
+
+  // ---- opening
+
+  async #owner(name: string): Promise<CodeIndexOwner> {
+    for (let leaving = this.#leaving.get(name); leaving !== undefined; leaving = this.#leaving.get(name)) await leaving.catch(() => undefined);
+    this.#requireServing();
+    const open = this.#open.get(name);
+    if (open !== undefined) {
+      open.usedAt = this.#services.clock.monotonic();
+      return open.owner;
+    }
+    if (!this.#engine.list().some((entry) => entry.name === name)) {
+      throw new CairnError('NOT_FOUND', `there is no index '${name}'`, { hint: 'cairn list shows all indexes.' });
+    }
+    return this.#track(name, () => this.#engine.get(name));
+  }
+
+  /** Everyone who asks while it opens waits for the same opening. */
+  #track(name: string, open: () => Promise<DurableIndex>): Promise<CodeIndexOwner> {
+    const owner = this.#start(name, open);
+    const entry: OpenIndex = { owner, opened: null, usedAt: this.#services.clock.monotonic() };
+    this.#open.set(name, entry);
+    owner.then(
+      (opened) => {
+        entry.opened = opened;
+        this.#failures.delete(name);
+      },
+      (error: unknown) => {
+        this.#open.delete(name);
+        this.#failures.set(name, error);
+        this.#services.log.warn('index.open-failed', { index: name, error });
+      },
+    );
+    return owner;
+  }
+
+  async #start(name: string, open: () => Promise<DurableIndex>): Promise<CodeIndexOwner> {
+    const index = await open();
+    if (this.#isClosing) {
+      await this.#engine.release(name);
+      throw notServing();
+    }
+    const owner = new CodeIndexOwner(name, index, this.#services);
+    owner.start();
+    return owner;
+  }
+
+  async #warm(): Promise<void> {
+    const entries = this.#engine.list().filter(({ metadata, state }) => metadata !== null && state === 'closed');
+    entries.sort((a, b) => (b.metadata?.modifiedAt ?? '').localeCompare(a.metadata?.modifiedAt ?? ''));
+    for (const { name } of entries.slice(0, this.#options.maxOpen)) {
+      if (this.#isClosing) return;
+      await this.#owner(name).catch(() => undefined); // recorded by #track; the others open
+    }
+  }
+
+  // ---- names
+
+  #onlyIndex(): string {
+    const names = this.#engine.list().map(({ name }) => name);
+    if (names.length === 1 && names[0] !== undefined) return names[0];
+    if (names.length === 0) throw new CairnError('NOT_FOUND', 'there is no index yet', { hint: 'Make one: cairn index DIR' });
+    throw new CairnError('INVALID_ARGUMENT', 'which index? Name one by `index` or by a path in its tree (`root`)', { hint: `Known indexes: ${names.slice(0, 10).join(', ')}` });
+  }
+
+  async #nameByRoot(path: string): Promise<string> {
+    const wanted = await canonical(path);
+    const byRoot = new Map(this.#engine.list().flatMap(({ name, metadata }) => (metadata?.sourceRoot == null ? [] : [[metadata.sourceRoot, name] as const])));
+    const root = nearestEnclosing(wanted, byRoot.keys());
+    const name = root === null ? undefined : byRoot.get(root);
+    if (name === undefined) throw new CairnError('NOT_FOUND', `no index covers ${wanted}`, { path: wanted, hint: 'Index it first: cairn index DIR' });
+    return name;
+  }
+
+  #directoryOf(entry: EngineEntry): string {
+    return join(this.#engine.dataDir, 'indexes', entry.directory);
+  }
+
+  async #newestTrash(directory: string): Promise<string | null> {
+    const trash = join(this.#engine.dataDir, 'trash');
+    const names = (await readdir(trash)).filter((name) => name.startsWith(`${directory}-`)).sort();
+    const newest = names.at(-1);
+    return newest === undefined ? null : join(trash, newest);
+  }
+
+  // ---- closing
+
+  #requireServing(): void {
+    if (this.#isClosing) throw notServing();
+  }
+
+  /** Closes the owner and its index; the index stays known. */
+  async #closeOwner(name: string, persist: boolean): Promise<void> {
+    const open = this.#open.get(name);
+    if (open === undefined) return;
+    const owner = await open.owner.catch(() => null);
+    try {
+      await owner?.close({ persist });
+    } catch (error) {
+      this.#services.log.warn('index.close-unsaved', { index: name, error });
+    } finally {
+      this.#open.delete(name);
+      await this.#engine.release(name);
+    }
+  }
+
+  #leave(name: string, work: () => Promise<void>): Promise<void> {
+    const before = this.#leaving.get(name) ?? Promise.resolve();
+    const leaving = before.catch(() => undefined).then(work).finally(() => {
+      if (this.#leaving.get(name) === leaving) this.#leaving.delete(name);
+    });
+    this.#leaving.set(name, leaving);
+    return leaving;
+  }
+
+  async #closeAll(persist: boolean): Promise<void> {
+    await this.#warming;
+    await Promise.allSettled([...this.#leaving.values()]);
+    const closed = await Promise.allSettled([...this.#open.keys()].map((name) => this.#closeOwner(name, persist)));
+    for (const result of closed) if (result.status === 'rejected') this.#services.log.warn('index.close-failed', { error: result.reason as unknown });
+  }
+
+  #armSweep(): void {
+    this.#sweepTimer = this.#services.clock.setTimer(() => {
+      this.#armSweep();
+      this.#sweep();
+    }, this.#options.sweepMs);
+  }
+
+  /** Residency: closes idle indexes beyond `maxOpen`, saved; the next use opens them again. [6.14] */
+  #sweep(): void {
+    const { clock, log } = this.#services;
+    const idle = [...this.#open].filter(([, { opened, usedAt }]) => opened !== null && !opened.isBusy && clock.monotonic() - usedAt >= this.#options.minIdleMs);
+    idle.sort(([, a], [, b]) => a.usedAt - b.usedAt);
+    for (const [name] of idle.slice(0, Math.max(0, this.#open.size - this.#options.maxOpen))) {
+      log.info('index.unloaded', { index: name });
+      this.#leave(name, () => this.#closeOwner(name, true)).catch((error: unknown) => log.warn('index.close-failed', { index: name, error }));
+    }
+  }
+}
+
+function notServing(): CairnError {
+  return new CairnError('NOT_SERVING', 'the daemon is stopping', { retryable: true, hint: 'Try again; a new daemon starts by itself.' });
+}
