@@ -89,6 +89,11 @@ export class RecordWriter {
     return this.#buffer.subarray(0, this.#length);
   }
 
+  /** Forgets what was written and keeps the memory. */
+  clear(): void {
+    this.#length = 0;
+  }
+
   /** The bytes written so far in a buffer of their own size. */
   take(): Buffer {
     const out = Buffer.allocUnsafeSlow(this.#length);

@@ -24,7 +24,11 @@ export class MemtableTerms implements TermReader {
 
   /** Scans all terms of the field (about 1 ms for 50,000) and sorts only what matches. */
   withPrefix(prefix: string, limit: number): string[] {
-    const found = this.#all().filter((term) => term.startsWith(prefix));
+    const found: string[] = [];
+    for (let slot = 0; slot < this.#field.termCount; slot++) {
+      const term = this.#strings.text(this.#field.term(slot));
+      if (term.startsWith(prefix)) found.push(term);
+    }
     return found.sort(compareUtf8).slice(0, Math.max(0, limit));
   }
 

@@ -76,7 +76,7 @@ function assertFields(part: IndexPart, docs: readonly DocRecord[]): void {
     for (const prefix of ['', 'w', 'se', 'größe', '🪨', 'zzz']) {
       const expected = terms.filter((term) => term.startsWith(prefix));
       assert.deepEqual(reader.withPrefix(prefix, 3), expected.slice(0, 3));
-      assert.deepEqual(reader.withPrefix(prefix, 1000), expected);
+      assert.deepEqual(reader.withPrefix(prefix, terms.length + 1), expected);
     }
     assert.deepEqual(reader.withPrefix('', 0), []);
   }
