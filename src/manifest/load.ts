@@ -2,6 +2,7 @@
  * Finds the state of an index directory. Procedure:
  *  1. CURRENT names a manifest: that one is tried first, then the older ones. Newer ones were never committed.
  *  2. CURRENT is missing or damaged: all manifests are tried, newest first.
+ *     Only manifest-1 and no CURRENT is a creation that was interrupted between the two: whole, nothing to report.
  *  3. The first one that decodes, is the one CURRENT names (if it is), and whose files are all there by length, footer and
  *     tombstones, is the state. What was passed over is reported, never repaired and never deleted here.
  */
@@ -49,6 +50,7 @@ export async function loadGenerations(env: Env, dir: string, keep: number, files
   const skipped: Skipped[] = [];
   const generations = await listGenerations(env, dir);
   const { bytes, current } = await readCurrent(env, dir, skipped);
+  if (skipped.every((one) => one.error.code === 'NOT_FOUND') && generations.length === 1 && generations[0] === 1) skipped.length = 0;
   if (bytes === null && generations.length === 0) throw new CairnError('NOT_FOUND', `${dir} holds no manifest`, { path: dir });
   const limit = current?.generation ?? Number.POSITIVE_INFINITY;
   const candidates = [...new Set([...(current === null ? [] : [current.generation]), ...generations.filter((g) => g <= limit)])];

@@ -1,0 +1,125 @@
+/**
+ * Protocol mutants: one step taken out of the source, in memory only, when the module is loaded. A sweep that finds nothing wrong
+ * with a mutant proves nothing about the original.
+ */
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { Worker } from 'node:worker_threads';
+import { fileURLToPath } from 'node:url';
+
+export interface Mutant {
+  readonly name: string;
+  /** Relative to the project root. */
+  readonly file: string;
+  /** Occurs exactly once. */
+  readonly from: string;
+  readonly to: string;
+  /** A scenario whose name begins with this must catch it. */
+  readonly scenario: string;
+}
+
+export interface MutantRequest {
+  readonly url: string;
+  readonly from: string;
+  readonly to: string;
+  readonly scenario: string;
+}
+
+const root = fileURLToPath(new URL('../../', import.meta.url));
+
+/** How often the text to be replaced is there; anything but 1 means that the mutant has rotted. */
+export function occurrences(mutant: Mutant): number {
+  return readFileSync(join(root, mutant.file), 'utf8').split(mutant.from).length - 1;
+}
+
+/** What the sweep finds wrong with the mutant; empty when it survives. */
+export function runMutant(mutant: Mutant): Promise<string[]> {
+  const request: MutantRequest = { url: new URL(`../../${mutant.file}`, import.meta.url).href, from: mutant.from, to: mutant.to, scenario: mutant.scenario };
+  return new Promise((resolve, reject) => {
+    const worker = new Worker(new URL('./mutant-worker.ts', import.meta.url), { workerData: request });
+    worker.once('message', resolve);
+    worker.once('error', reject);
+    worker.once('exit', (code) => reject(new Error(`the worker of mutant '${mutant.name}' ended with ${code}`)));
+  });
+}
+
+const ATOMIC = 'src/env/atomic-file.ts';
+const WRITER = 'src/wal/wal-writer.ts';
+const READER = 'src/wal/wal-reader.ts';
+const STORE = 'src/manifest/manifest-store.ts';
+
+export const mutants: readonly Mutant[] = [
+  { name: 'no fsync of a new file', file: ATOMIC, from: '    await file.sync();\n', to: '', scenario: 'atomic file' },
+  { name: 'no fsync of a new segment', file: ATOMIC, from: '    await file.sync();\n', to: '', scenario: 'durable file' },
+  { name: 'no directory fsync after a rename', file: ATOMIC, from: '    throw error;\n  }\n  await env.syncDir(dir);\n', to: '    throw error;\n  }\n', scenario: 'atomic file' },
+  { name: 'no directory fsync after creating a segment', file: ATOMIC, from: 'fill);\n  await env.syncDir(dir);\n  return result;', to: 'fill);\n  return result;', scenario: 'durable file' },
+  {
+    name: 'written in place instead of renamed',
+    file: ATOMIC,
+    from: '    await env.rename(temp, join(dir, name));\n',
+    to: `    const path = join(dir, name);
+    const target = await env.open(path, (await env.stat(path)) === null ? 'create' : 'update');
+    await target.truncate(0);
+    await target.write(await env.readFile(temp, 1e9), 0);
+    await target.sync();
+    await target.close();
+    await env.unlink(temp);
+`,
+    scenario: 'atomic file',
+  },
+  { name: 'temp files are not swept', file: ATOMIC, from: '  for (const name of temps) await env.unlink(join(dir, name));\n', to: '', scenario: 'atomic file' },
+  { name: 'no directory fsync for the log directory', file: 'src/wal/open-wal.ts', from: '  await env.syncDir(dirname(dir));\n', to: '', scenario: 'wal, one commit' },
+  { name: 'no sync of the log', file: WRITER, from: '    await this.#usableFile().datasync();\n', to: '', scenario: 'wal, one commit' },
+  { name: 'ack before the sync', file: WRITER, from: '    if (durable) await this.#sync();\n    else', to: '    for (const append of appends) append.resolve({ lsn: append.lsn, durable });\n    if (durable) await this.#sync();\n    else', scenario: 'wal, one commit' },
+  { name: 'a file is left without a sync', file: WRITER, from: '    await this.#sync();\n    await this.#write([', to: '    this.#noteSynced();\n    return;\n    await this.#write([', scenario: 'wal, sync mode off' },
+  {
+    name: 'a log file gets its name before its header is safe',
+    file: WRITER,
+    from: '  await createFileAtomic(env, dir, walFile(header.firstLsn), async (file) => {\n',
+    to: `  const quick = async (fill: (file: EnvFile) => Promise<void>) => {
+    const path = join(dir, walFile(header.firstLsn));
+    if ((await env.stat(path)) !== null) await env.unlink(path);
+    const file = await env.open(path, 'create');
+    await fill(file);
+    await file.close();
+    await env.syncDir(dir);
+  };
+  await quick(async (file) => {
+`,
+    scenario: 'wal, group commit',
+  },
+  { name: 'after a failure the unsynced acks are forgotten', file: WRITER, from: '    await this.#startFile(asLsn(this.#syncedLsn + 1), this.#retained);\n', to: '    await this.#startFile(asLsn(this.#syncedLsn + 1), []);\n', scenario: 'wal, a sync fails after' },
+  { name: 'after a failure rejected LSNs are not taken back', file: WRITER, from: '    this.#nextLsn = this.#ackedLsn + 1;\n', to: '', scenario: 'wal, a sync fails and' },
+  { name: 'records claim to be synced', file: WRITER, from: 'this.#encode(records, asLsn(this.#syncedLsn))', to: 'this.#encode(records, asLsn(this.#nextLsn))', scenario: 'wal, group commit' },
+  { name: 'record checksums are not checked', file: 'src/wal/record.ts', from: '  return record.readUInt32LE(4) === recordChecksum(record, salt);\n', to: '  return salt !== undefined;\n', scenario: 'wal, one commit' },
+  { name: 'a torn tail is taken for damage', file: READER, from: 'if (!this.done && !reader.atEnd) await reader.requireTornTail();', to: "if (!this.done && !reader.atEnd) throw reader.damage('bad');", scenario: 'wal, one commit' },
+  { name: 'superseded records are replayed', file: READER, from: 'while (reader.nextLsn < next.firstLsn && !this.done) {', to: 'while (!reader.atEnd && !this.done) {', scenario: 'wal, a sync fails and' },
+  { name: 'a torn tail is not cut', file: 'src/wal/open-wal.ts', from: '  await rewriteTail(env, dir, tail, epoch);\n', to: '', scenario: 'wal, group commit' },
+  { name: 'a log file is trimmed one record early', file: 'src/wal/wal-files.ts', from: 'next.firstLsn <= flushedLsn + 1', to: 'next.firstLsn <= flushedLsn + 2', scenario: 'index, flush' },
+  {
+    name: 'CURRENT before its manifest',
+    file: STORE,
+    from: '    await writeFileAtomic(this.#env, this.#dir, manifestFile(manifest.generation), bytes);\n',
+    to: '    await writeFileAtomic(this.#env, this.#dir, CURRENT_FILE, encodeCurrent(currentFor(manifest.generation, manifest.epoch, bytes)));\n    await writeFileAtomic(this.#env, this.#dir, manifestFile(manifest.generation), bytes);\n',
+    scenario: 'index, flush',
+  },
+  {
+    name: 'garbage is collected before the commit point',
+    file: STORE,
+    from: '    this.#known.push(current);\n',
+    to: '    this.#known.push(current);\n    await collectGarbage(this.#env, this.#dir, new Set([manifestFile(manifest.generation), ...filesOf(manifest)]));\n',
+    scenario: 'index, compaction',
+  },
+  { name: 'garbage collection forgets what is kept', file: 'src/manifest/garbage.ts', from: ' && !keep.has(name)', to: '', scenario: 'index, flush' },
+  {
+    name: 'tombstones are not synced',
+    file: 'src/manifest/tombstone-file.ts',
+    from: '  await writeFileAtomic(env, dir, file, bytes);\n',
+    to: `  if ((await env.stat(join(dir, file))) !== null) await env.unlink(join(dir, file));
+  const quick = await env.open(join(dir, file), 'create');
+  await quick.write(bytes, 0);
+  await quick.close();
+`,
+    scenario: 'index, tombstones',
+  },
+];
