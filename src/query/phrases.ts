@@ -4,7 +4,6 @@
  */
 import { textTerms, textWords } from '../text/index.ts';
 import { Bitset } from '../util/bitset.ts';
-import { CairnError } from '../util/errors.ts';
 import { boundedLookup, type PartQuery } from './statistics.ts';
 
 /** Chunk texts read per query, so that a phrase of very common words cannot hold up everyone. */
@@ -18,11 +17,9 @@ export interface PhraseResult {
   readonly unread: number;
 }
 
+/** @param phrases each with at least one word */
 export function requirePhrases(parts: readonly PartQuery[], phrases: readonly string[]): PhraseResult {
   const words = phrases.flatMap((phrase) => textWords(phrase));
-  if (words.length === 0) {
-    throw new CairnError('INVALID_ARGUMENT', 'a quoted phrase has no words in it', { hint: 'Use grep to look for punctuation.' });
-  }
   const wanted = phrases.map((phrase) => phrase.toLowerCase());
   let read = 0;
   let unread = 0;

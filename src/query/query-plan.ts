@@ -71,11 +71,11 @@ function validate(request: SearchRequest): void {
   }
 }
 
-/** `"exact words"` are phrases; a lone quote is an ordinary character. The words of a phrase also rank. */
+/** `"exact words"` are phrases; a lone quote, and quotes around punctuation, are ordinary characters. The words of a phrase also rank. */
 function splitPhrases(query: string): { text: string; phrases: string[] } {
   const phrases: string[] = [];
   const text = query.replace(/"([^"\n]*)"/g, (_, phrase: string) => {
-    if (phrase.trim() !== '') phrases.push(phrase);
+    if (textWords(phrase).length > 0) phrases.push(phrase);
     return ` ${phrase} `;
   });
   return { text: phrases.length > 0 ? text.trim() : query.trim(), phrases: phrases.slice(0, 16) };
