@@ -3,7 +3,7 @@
  * sockets or locks: whoever opens it proves its right to write by a lease.
  */
 import { join } from 'node:path';
-import { moveDurable } from './env/atomic-file.ts';
+import { moveFile } from './env/atomic-file.ts';
 import type { Env } from './env/env.ts';
 import { nodeEnv } from './env/node-env.ts';
 import { AuditLog } from './index/audit-log.ts';
@@ -158,8 +158,7 @@ export class Engine {
         slot.index = null;
         const trashName = `${slot.directory}-${this.#env.clock.now()}-${this.#env.random.bytes(3).toString('hex')}`;
         await this.#audit.append({ action: options.purge ? 'index-purge' : 'index-delete', index: name, detail: `trash/${trashName}` });
-        await this.#env.mkdir(this.#trashDir);
-        await moveDurable(this.#env, this.#indexesDir, slot.directory, this.#trashDir, trashName);
+        await moveFile(this.#env, join(this.#indexesDir, slot.directory), this.#trashDir, trashName);
         this.#slots.delete(name);
         if (options.purge) await removeTree(this.#env, join(this.#trashDir, trashName));
       });

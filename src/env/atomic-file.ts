@@ -2,7 +2,6 @@
  * How a file gets its name. The only place in src that renames (invariant 3): nobody is told of a file, and nothing older is
  * deleted, before the file and its directory entry are on the disk.
  *   writeFileAtomic / createFileAtomic   temp, write, fsync, rename, fsync directory: replaces what has the name
- *   moveDurable                          another place for what is durable already
  *   moveFile                             rename into another directory, fsync both directories
  *   createFileDurable                    create under a final, never reused name, write, fsync, fsync directory
  * A crash leaves at most a temp file or an unnamed-by-anyone file; both are recognisable and swept at open.
@@ -50,16 +49,6 @@ export async function createFileDurable<T>(env: Env, dir: string, name: string, 
   return result;
 }
 
-/**
- * Gives an existing file or directory another place (quarantine, trash) or name; what already has that name is replaced if it is
- * a file. Both directory entries are durable when it returns.
- */
-export async function moveDurable(env: Env, fromDir: string, fromName: string, toDir: string, toName: string): Promise<void> {
-  await env.rename(join(fromDir, fromName), join(toDir, toName));
-  await env.syncDir(toDir);
-  if (fromDir !== toDir) await env.syncDir(fromDir);
-}
-
 async function fillAndSync<T>(env: Env, path: string, fill: (file: EnvFile) => Promise<T>): Promise<T> {
   const file = await env.open(path, 'create');
   try {
@@ -74,7 +63,7 @@ async function fillAndSync<T>(env: Env, path: string, fill: (file: EnvFile) => P
   }
 }
 
-/** Moves a file into another directory (created if missing); durable on return. An existing target is replaced. */
+/** Moves a file or a directory into another directory (created if missing); durable on return. An existing file there is replaced. */
 export async function moveFile(env: Env, from: string, toDir: string, name: string): Promise<void> {
   if ((await env.stat(toDir)) === null) {
     await env.mkdir(toDir);

@@ -11,10 +11,10 @@ import { parseFileName, WAL_DIRECTORY } from '../format/file-names.ts';
 import type { LoadReport } from '../manifest/load.ts';
 import type { Manifest, SegmentEntry } from '../manifest/manifest.ts';
 import { ManifestStore } from '../manifest/manifest-store.ts';
+import { quarantine } from '../manifest/quarantine.ts';
 import { readTombstones } from '../manifest/tombstone-file.ts';
 import { CairnError, isCairnError } from '../util/errors.ts';
 import { listWalFiles } from '../wal/wal-files.ts';
-import { quarantine } from './quarantine.ts';
 import type { RecoveryNotes } from './recovery-notes.ts';
 import type { SegmentHandle } from './segment-handle.ts';
 import type { SegmentOpener } from './segment-opener.ts';
@@ -26,15 +26,21 @@ export interface DamagedSegment {
   readonly error: CairnError;
 }
 
-export async function loadState(env: Env, dir: string, notes: RecoveryNotes): Promise<ManifestStore> {
+export interface LoadedState {
+  readonly store: ManifestStore;
+  /** The state is not the one that CURRENT names: it must be published again before anything is deleted. */
+  readonly isFallback: boolean;
+}
+
+export async function loadState(env: Env, dir: string, notes: RecoveryNotes): Promise<LoadedState> {
   const strict = await loadStrict(env, dir);
   if (strict !== null && (strict.report.skipped.length === 0 || (await doesLogReach(env, dir, strict.store.current)))) {
     await noteSkipped(env, dir, strict.report, notes);
-    return strict.store;
+    return { store: strict.store, isFallback: strict.report.skipped.length > 0 };
   }
   const lenient = await ManifestStore.load(env, dir, 'unchecked');
   await noteSkipped(env, dir, lenient.report, notes);
-  return lenient.store;
+  return { store: lenient.store, isFallback: lenient.report.skipped.length > 0 };
 }
 
 /** null when no generation is whole. */
@@ -72,7 +78,7 @@ async function noteSkipped(env: Env, dir: string, report: LoadReport, notes: Rec
       const kind = parseFileName(name)?.kind;
       if (kind !== 'manifest' && kind !== 'segment' && kind !== 'tombstones') continue;
       notes.quarantined.push({ file: name, reason: error.message });
-      await quarantine(env, dir, dir, name);
+      if ((await env.stat(join(dir, name))) !== null) await quarantine(env, dir, name);
     }
   }
 }

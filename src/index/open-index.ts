@@ -5,7 +5,8 @@
  *  3. The newest whole generation is loaded (load-state.ts); a larger epoch on disk refuses with FENCED.
  *  4. Its segments are opened; a damaged one is left out.
  *  5. The log above flushedLsn is replayed into a memtable and its torn tail cut; a log damaged in the middle is rescued (rescue-log.ts).
- *  6. Segments that were left out are dropped from the manifest by a logged edit and moved to quarantine/.
+ *  6. If 3 fell back or 4 left something out, the state is published as a new generation (a logged edit that drops the damaged
+ *     segments); then the damaged files move to quarantine/.
  *  7. Files that no kept generation names are removed.
  * Nothing is deleted before 7; each step can be interrupted and repeated; running it twice gives the same state.
  */
@@ -14,6 +15,7 @@ import { sweepTempFiles } from '../env/atomic-file.ts';
 import type { Env } from '../env/env.ts';
 import { WAL_DIRECTORY } from '../format/file-names.ts';
 import type { Manifest } from '../manifest/manifest.ts';
+import { quarantine } from '../manifest/quarantine.ts';
 import type { ManifestStore } from '../manifest/manifest-store.ts';
 import { CairnError, isCairnError } from '../util/errors.ts';
 import { asLsn } from '../util/ids.ts';
@@ -26,12 +28,11 @@ import { OpenIndex } from './durable-index.ts';
 import { FileUse } from './file-use.ts';
 import type { IndexContext, IndexServices } from './index-context.ts';
 import { readMetadata } from './index-directory.ts';
-import { loadState, openSegments } from './load-state.ts';
+import { loadState, openSegments, type DamagedSegment } from './load-state.ts';
 import { Maintenance } from './maintenance.ts';
 import { newMemtable } from './memtables.ts';
 import { PartTable } from './part-table.ts';
 import { publishGeneration } from './publisher.ts';
-import { quarantine } from './quarantine.ts';
 import { RecoveryNotes } from './recovery-notes.ts';
 import { rescueLog } from './rescue-log.ts';
 import { SegmentOpener } from './segment-opener.ts';
@@ -61,7 +62,7 @@ class Recovery {
     const metadata = await readMetadata(this.#env, this.#dir);
     lease.assertHeld();
     this.#notes.orphansRemoved.push(...(await sweepTempFiles(this.#env, this.#dir)));
-    const store = await loadState(this.#env, this.#dir, this.#notes);
+    const { store, isFallback } = await loadState(this.#env, this.#dir, this.#notes);
     requireEpoch(store.current, lease.epoch, this.#dir);
     const files = new FileUse();
     const opener = new SegmentOpener(this.#env, this.#dir, this.#services, metadata.dimension, files);
@@ -72,7 +73,7 @@ class Recovery {
       opened = await this.#openLog(metadata, table, store);
       const committer = new Committer(opened.writer, table, this.#services.options.syncMode);
       const context: IndexContext = { ...this.#services, env: this.#env, dir: this.#dir, walDir: this.#walDir, metadata, store, table, wal: opened.writer, committer, files, opener };
-      await this.#dropDamaged(context, damaged);
+      if (damaged.length > 0 || isFallback) await this.#publishRecovered(context, damaged);
       const maintenance = new Maintenance(context);
       this.#notes.orphansRemoved.push(...(await maintenance.start()));
       return new OpenIndex(context, maintenance, this.#notes.report(store.current.generation, this.#env.clock.monotonic() - started));
@@ -108,18 +109,16 @@ class Recovery {
     this.#notes.replayedBatches++;
   }
 
-  /** The logged edit: the manifest says that these segments are quarantined, then their files move. */
-  async #dropDamaged(context: IndexContext, damaged: Awaited<ReturnType<typeof openSegments>>['damaged']): Promise<void> {
-    if (damaged.length === 0) return;
+  /** The logged edit: a new generation says which segments are quarantined, then their files move. */
+  async #publishRecovered(context: IndexContext, damaged: readonly DamagedSegment[]): Promise<void> {
     const { table, store } = context;
     const kept = table.segments.map((handle) => ({ handle, live: handle.published }));
     const dropped = damaged.map(({ entry }) => ({ id: entry.id, reason: 'quarantined' as const }));
-    const cause = `quarantine of ${damaged.map(({ entry }) => entry.file).join(', ')}`;
+    const cause = damaged.length === 0 ? 'fallback' : `quarantine of ${damaged.map(({ entry }) => entry.file).join(', ')}`;
     const { manifest } = await publishGeneration(context, { cause, flushedLsn: store.current.flushedLsn, kept, added: null, dropped });
     table.install(manifest.generation, table.segments, false);
-    for (const { entry, file } of damaged) {
-      await quarantine(this.#env, this.#dir, this.#dir, entry.file);
-      if (file !== entry.file) await quarantine(this.#env, this.#dir, this.#dir, file);
+    for (const name of new Set(damaged.flatMap(({ entry, file }) => [entry.file, file]))) {
+      if ((await this.#env.stat(join(this.#dir, name))) !== null) await quarantine(this.#env, this.#dir, name);
     }
   }
 }

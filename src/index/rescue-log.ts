@@ -8,12 +8,12 @@ import { join } from 'node:path';
 import type { Env } from '../env/env.ts';
 import { quarantineFile, QUARANTINE_DIRECTORY, WAL_DIRECTORY } from '../format/file-names.ts';
 import type { CairnError } from '../util/errors.ts';
+import { quarantine } from '../manifest/quarantine.ts';
 import { asLsn, type Lsn } from '../util/ids.ts';
 import { encodeRecord, recordBytes } from '../wal/record.ts';
 import { listWalFiles, type WalFileInfo } from '../wal/wal-files.ts';
 import { WalFileReader } from '../wal/wal-reader.ts';
 import { createWalFile, newSalt } from '../wal/wal-writer.ts';
-import { quarantine } from './quarantine.ts';
 import type { RecoveryNotes } from './recovery-notes.ts';
 import type { WriterLease } from './types.ts';
 
@@ -41,7 +41,7 @@ export async function rescueLog(log: DamagedLog, damage: CairnError): Promise<vo
   const behind = files.filter((file) => file.firstLsn > lastGood + 1);
   if (damaged !== undefined) await cutAtDamage(log, damaged, damage);
   for (const file of behind) {
-    await quarantine(env, dir, walDir, file.name);
+    await quarantine(env, dir, file.name, walDir);
     notes.quarantined.push({ file: `${WAL_DIRECTORY}/${file.name}`, reason: `unreachable: ${damage.message}` });
   }
 }
@@ -50,7 +50,10 @@ async function cutAtDamage(log: DamagedLog, file: WalFileInfo, damage: CairnErro
   const { env, dir, walDir, lease, lastGood, flushedLsn } = log;
   log.notes.quarantined.push({ file: `${WAL_DIRECTORY}/${file.name}`, reason: damage.message });
   // Everything good in it is inside segments already, or it begins with the damage.
-  if (lastGood <= flushedLsn || file.firstLsn > lastGood) return quarantine(env, dir, walDir, file.name);
+  if (lastGood <= flushedLsn || file.firstLsn > lastGood) {
+    await quarantine(env, dir, file.name, walDir);
+    return;
+  }
   const salt = newSalt(env);
   const body = await goodRecords(env, file, lastGood, salt);
   await linkToQuarantine(env, dir, file);

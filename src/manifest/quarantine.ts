@@ -5,13 +5,13 @@ import type { Env } from '../env/env.ts';
 import { QUARANTINE_DIRECTORY, quarantineFile } from '../format/file-names.ts';
 
 /**
- * Moves `<dir>/<name>` to `<dir>/quarantine/<name>.<n>`, n the first free number from 1. Returns the new path.
+ * Moves `<fromDir>/<name>` (of the index directory `dir`, or of a directory in it) to `<dir>/quarantine/<name>.<n>`, n the first free number from 1. Returns the new path.
  * Publish a manifest that does not name the file before: a crash in between must not leave a manifest without its file.
  */
-export async function quarantine(env: Env, dir: string, name: string): Promise<string> {
+export async function quarantine(env: Env, dir: string, name: string, fromDir: string = dir): Promise<string> {
   const toDir = join(dir, QUARANTINE_DIRECTORY);
   let attempt = 1;
   while ((await env.stat(join(toDir, quarantineFile(name, attempt)))) !== null) attempt++;
-  await moveFile(env, join(dir, name), toDir, quarantineFile(name, attempt));
+  await moveFile(env, join(fromDir, name), toDir, quarantineFile(name, attempt));
   return join(toDir, quarantineFile(name, attempt));
 }
