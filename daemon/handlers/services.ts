@@ -106,11 +106,18 @@ export interface DaemonInfo {
   requestStop(reason: string): void;
 }
 
+/** The embedder of queries. Loading it takes a moment, so it is loaded in the background and waited for when needed. */
+export interface QueryEmbedder {
+  /** null while it loads and when it cannot be loaded. */
+  current(): Embedder | null;
+  /** The embedder, or why there is none. Never rejects. */
+  ready(): Promise<{ readonly embedder: Embedder | null; readonly problem: string | null }>;
+}
+
 export interface Services {
   readonly info: DaemonInfo;
   readonly config: Config;
   readonly metrics: Metrics;
   readonly owners: IndexOwners;
-  /** Embeds queries; null when the semantic lane cannot work (why is in `info.warnings`). */
-  readonly embedder: () => Embedder | null;
+  readonly embedder: QueryEmbedder;
 }

@@ -9,10 +9,18 @@ import { CairnError, errnoOf, messageOf } from '../errors.ts';
 const OTHERS_WRITE = 0o022;
 const STICKY = 0o1000;
 
+export interface PrivateDirectoryOptions {
+  /**
+   * A directory that others may write is made private instead of refused. Right for a data directory that its user made with a
+   * loose umask; wrong for a run directory in a shared place, where somebody may have put a socket.
+   */
+  readonly tighten?: boolean;
+}
+
 /**
  * @throws CairnError PERMISSION when the path is a link, no directory, another user's, or open to others' writing
  */
-export function ensurePrivateDirectory(path: string): void {
+export function ensurePrivateDirectory(path: string, options: PrivateDirectoryOptions = {}): void {
   make(path);
   const stats = look(path);
   if (stats.isSymbolicLink()) refuse(path, 'is a symbolic link', 'Remove the link, or point the setting at the directory itself.');
@@ -20,7 +28,7 @@ export function ensurePrivateDirectory(path: string): void {
   const me = process.geteuid?.();
   if (me !== undefined && stats.uid !== me) refuse(path, `belongs to user ${stats.uid}, not to us (${me})`, 'Choose another directory (CAIRN_DATA_DIR, XDG_RUNTIME_DIR).');
   // Somebody else may have put files there; making it private now would not make those trustworthy.
-  if ((stats.mode & OTHERS_WRITE) !== 0) refuse(path, `may be written by others (mode ${octal(stats.mode)})`, `Check what is in it, then: chmod 700 ${path}`);
+  if ((stats.mode & OTHERS_WRITE) !== 0 && options.tighten !== true) refuse(path, `may be written by others (mode ${octal(stats.mode)})`, `Check what is in it, then: chmod 700 ${path}`);
   if ((stats.mode & 0o777) !== 0o700) chmodSync(path, 0o700);
   verifyParent(path);
 }

@@ -1,0 +1,123 @@
+/**
+ * Composition root: puts engine, embedder, cache, ingest, watcher and owners together behind the method table. Decides nothing
+ * else. What is made here is closed here, in reverse order.
+ */
+import { availableParallelism } from 'node:os';
+import { join } from 'node:path';
+import { BUILT_IN_MODEL, CHUNKER_VERSION, createStaticEmbedder, Engine, FileVectorCache, nodeEnv, TOKENIZER_VERSION, asEpoch, type IndexOptions, type StaticEmbedder, type VectorCache } from '../src/api.ts';
+import type { ConfigValues } from './config/keys.ts';
+import { messageOf } from './errors.ts';
+import type { DaemonInfo, QueryEmbedder, Services } from './handlers/services.ts';
+import { methodTable } from './handlers/table.ts';
+import type { GenerationLock } from './lifecycle/generation-lock.ts';
+import type { Composition, DaemonCore } from './lifecycle/run-daemon.ts';
+import { systemClock } from './owner/clock.ts';
+import { EngineIngest } from './owner/engine-ports.ts';
+import type { CodeIndexOwner } from './owner/index-owner.ts';
+import { OpenIndexes } from './owner/index-owners.ts';
+import { WorkQueue } from './owner/work-queue.ts';
+import { WorkerWatcher } from './watch/worker-watcher.ts';
+
+/** Parsing and embedding threads: one core is left for answers, and more than eight only use memory. */
+const MAX_WORKERS = 8;
+
+export async function compose(core: DaemonCore): Promise<Composition> {
+  const { config, endpoint, log, lock } = core;
+  const env = nodeEnv();
+  const [engine, embedding] = await Promise.all([
+    Engine.open({ dataDir: endpoint.dataDir, lease: leaseOf(lock), options: indexOptionsOf(config.values), env }),
+    loadEmbedder(config.values['embedder.model']),
+  ]);
+  for (const orphan of engine.orphans) core.warn(`${join(endpoint.dataDir, 'indexes', orphan)} has no metadata.json and is left alone`);
+  if (embedding.problem !== null) core.warn(embedding.problem);
+  const cache = embedding.embedder === null ? null : await openCache(core, embedding.embedder);
+  const ingest = new EngineIngest({
+    workers: config.values['ingest.workers'] || Math.min(MAX_WORKERS, Math.max(1, availableParallelism())),
+    embedding: embedding.embedder === null ? null : { embedder: { model: embedding.embedder }, identity: embedding.embedder.identity },
+    cache, contentVersions: { chunker: CHUNKER_VERSION, tokenizer: TOKENIZER_VERSION }, dataDir: endpoint.dataDir,
+    onCacheError: (error) => log.warn('cache.failed', { err: error }),
+  });
+  const watcher = config.values['watch.enabled'] ? new WorkerWatcher({ excluded: [endpoint.dataDir], onCrash: (error) => log.warn('watch.crashed', { err: error }) }) : null;
+  const owners = new OpenIndexes(engine, {
+    ingest, watcher, clock: systemClock, log, queue: new WorkQueue(ingest.capacity), onChange: (owner) => announce(core, owner),
+  });
+  gauges(core, engine, ingest, cache);
+  const services: Services = { info: infoOf(core), config, metrics: core.metrics, owners, embedder: ready(embedding) };
+  return {
+    table: methodTable(services),
+    warmUp: () => owners.warmUp(),
+    isBusy: () => owners.isBusy(),
+    close: async (options) => {
+      await owners.close(options);
+      await Promise.all([watcher?.close(), ingest.close()]);
+      await engine.close();
+      await cache?.close();
+    },
+  };
+}
+
+function leaseOf(lock: GenerationLock): { readonly epoch: ReturnType<typeof asEpoch>; assertHeld(): void } {
+  return { epoch: asEpoch(lock.epoch), assertHeld: () => lock.assertHeld() };
+}
+
+function indexOptionsOf(values: ConfigValues): Partial<IndexOptions> {
+  return {
+    syncMode: values['storage.syncMode'], syncIntervalMs: values['storage.syncIntervalMs'],
+    memtableMaxChunks: values['storage.memtableMaxChunks'], memtableMaxBytes: values['storage.memtableMaxBytes'],
+    walFileMaxBytes: values['storage.walFileMaxBytes'], compactionFanIn: values['storage.compactionFanIn'],
+  };
+}
+
+interface LoadedEmbedder {
+  readonly embedder: StaticEmbedder | null;
+  readonly problem: string | null;
+}
+
+/** Without an embedder everything but the semantic lane works; every answer says so. [0.20] */
+async function loadEmbedder(path: string): Promise<LoadedEmbedder> {
+  try {
+    return { embedder: await createStaticEmbedder(path === '' ? BUILT_IN_MODEL : path), problem: null };
+  } catch (error) {
+    return { embedder: null, problem: `the embedding model ${path === '' ? '(built-in)' : path} cannot be loaded: ${messageOf(error)}` };
+  }
+}
+
+function ready(loaded: LoadedEmbedder): QueryEmbedder {
+  const answer = Promise.resolve(loaded);
+  return { current: () => loaded.embedder, ready: () => answer };
+}
+
+/** A cache that cannot be opened costs embedding again, nothing else. */
+async function openCache(core: DaemonCore, embedder: StaticEmbedder): Promise<(VectorCache & { close(): Promise<void>; readonly stats: FileVectorCache['stats'] }) | null> {
+  try {
+    return await FileVectorCache.open({
+      env: nodeEnv(), directory: join(core.endpoint.dataDir, 'embeddings'), identity: embedder.identity,
+      onWarning: (warning) => core.log.warn('cache.warning', { err: warning }),
+    });
+  } catch (error) {
+    core.warn(`the embedding cache cannot be opened: ${messageOf(error)}`);
+    return null;
+  }
+}
+
+function announce(core: DaemonCore, owner: CodeIndexOwner): void {
+  const { state, pendingFiles } = owner.status();
+  core.broadcast('index/changed', { index: owner.name, state, lsn: owner.index.version, pendingFiles });
+}
+
+function gauges({ metrics }: DaemonCore, engine: Engine, ingest: EngineIngest, cache: { readonly stats: FileVectorCache['stats'] } | null): void {
+  metrics.gauge('memory.rssBytes', () => process.memoryUsage.rss());
+  metrics.gauge('memory.indexBytes', () => engine.memory().indexBytes);
+  metrics.gauge('memory.arenaBytes', () => engine.memory().arenaCommittedBytes);
+  for (const name of ['waiting', 'running', 'workers', 'files', 'chunks', 'embedded', 'cached', 'timeouts', 'crashes'] as const) metrics.gauge(`ingest.${name}`, () => ingest.stats[name]);
+  if (cache !== null) for (const name of ['entries', 'hits', 'misses', 'stored', 'diskBytes', 'memoryBytes'] as const) metrics.gauge(`cache.${name}`, () => cache.stats[name]);
+}
+
+function infoOf(core: DaemonCore): DaemonInfo {
+  return {
+    version: core.version, pid: process.pid, epoch: core.lock.epoch, startedAt: core.startedAt,
+    dataDir: core.endpoint.dataDir, socket: core.endpoint.socket, logFile: core.endpoint.logFile,
+    state: () => core.phase.state, connections: core.connections, inFlight: core.inFlight, loopDelay: core.loopDelay,
+    warnings: core.warnings, requestStop: core.requestStop,
+  };
+}

@@ -1,0 +1,174 @@
+/** index/*: create, open, list, look into, flush, check, delete, rebuild. Thin: the owners do the work. */
+import { CairnError } from '../errors.ts';
+import type { IndexCreateParams, IndexOpenParams, IndexInspectResult, IndexRunResult, IndexVerifyParams, IndexVerifyResult } from '../protocol/types.ts';
+import { field, params } from '../rpc/schema.ts';
+import type { MethodGroup, RequestContext } from '../rpc/table.ts';
+import { fullStatus, round, runResult, summaryOf, toSegment } from './convert.ts';
+import { INDEX_REF, WAITING } from './fields.ts';
+import type { IndexOwner, IndexOwners, RunCounts, Services, WaitOptions } from './services.ts';
+
+type IndexMethod = 'index/create' | 'index/open' | 'index/list' | 'index/status' | 'index/flush' | 'index/verify' | 'index/inspect' | 'index/delete' | 'index/rebuild';
+
+const CREATE = { root: field.path(), name: field.indexName().optional(), lexicalOnly: field.flag().optional(), ...WAITING };
+
+export function indexMethods({ owners }: Services): MethodGroup<IndexMethod> {
+  return {
+    'index/create': {
+      lane: 'write',
+      summary: 'Makes the index of a source root and begins to fill it.',
+      params: params(CREATE),
+      handler: async (request, context) => {
+        const started = performance.now();
+        const owner = await owners.create(definition(request));
+        return runResult(owner, await covered(owner, request, context), started, true);
+      },
+    },
+    'index/open': {
+      lane: 'write',
+      summary: 'Opens the index of a source root, or makes it when there is none.',
+      params: params({ ...CREATE, enclosing: field.flag().optional() }),
+      handler: (request, context) => open(owners, request, context),
+    },
+    'index/list': {
+      lane: 'read',
+      summary: 'All indexes of the data directory, also those that cannot be opened.',
+      params: params({}),
+      handler: async () => ({ indexes: owners.list().map(summaryOf), failed: owners.failed() }),
+    },
+    'index/status': {
+      lane: 'read',
+      summary: 'Everything known about one index: state, counts, watcher, persist loop, recovery.',
+      params: params(INDEX_REF),
+      handler: async (ref, { signal }) => fullStatus(await owners.resolve(ref, signal)),
+    },
+    'index/flush': {
+      lane: 'write',
+      summary: 'Barrier: returns when everything committed before the call is in published segments.',
+      params: params(INDEX_REF),
+      handler: async (ref, { signal }) => {
+        const started = performance.now();
+        const owner = await owners.resolve(ref, signal);
+        await owner.flush();
+        const { version, durableVersion, generation } = owner.index.stats();
+        return { index: owner.name, lsn: version, durableLsn: durableVersion, generation, tookMs: round(performance.now() - started) };
+      },
+    },
+    'index/verify': {
+      lane: 'read',
+      summary: 'Checks every file of the index against its checksums and counts.',
+      params: params({ ...INDEX_REF, deep: field.flag().optional(), progressToken: field.progressToken().optional() }),
+      handler: (request, context) => verify(owners, request, context),
+    },
+    'index/inspect': {
+      lane: 'read',
+      summary: 'Metadata, segments, log and memory of one index, as stored.',
+      params: params(INDEX_REF),
+      handler: async (ref, { signal }) => inspect(owners, await owners.resolve(ref, signal)),
+    },
+    'index/delete': {
+      lane: 'write',
+      summary: 'Forgets an index; its data is kept aside unless purged.',
+      params: params({ ...INDEX_REF, purge: field.flag().optional() }),
+      handler: async ({ purge = false, ...ref }) => {
+        const name = nameOf(owners, ref) ?? (await owners.resolve(ref)).name;
+        const { keptAt } = await owners.remove(name, { purge });
+        return { index: name, purged: purge, keptAt };
+      },
+    },
+    'index/rebuild': {
+      lane: 'write',
+      summary: 'Reads every file of the source root again; the old rows serve until they are replaced.',
+      params: params({ ...INDEX_REF, ...WAITING }),
+      handler: async ({ wait, progressToken, ...ref }, context) => {
+        const started = performance.now();
+        const owner = await owners.resolve(ref, context.signal);
+        const waiting = waitOptions(progressToken, context);
+        if (wait === true) return runResult(owner, await owner.rebuild(waiting), started, false);
+        owner.rebuild({ signal: NEVER }).catch(() => undefined); // its failure shows in the owner's status
+        return runResult(owner, countsOf(owner), started, false);
+      },
+    },
+  };
+}
+
+const NEVER = new AbortController().signal;
+
+async function open(owners: IndexOwners, request: IndexOpenParams, context: RequestContext): Promise<IndexRunResult> {
+  const started = performance.now();
+  const existing = (await owners.find(request.root)) ?? (request.enclosing === true ? await enclosing(owners, request.root, context.signal) : null);
+  const owner = existing ?? (await createOrFind(owners, request));
+  return runResult(owner, await covered(owner, request, context), started, existing === null);
+}
+
+async function enclosing(owners: IndexOwners, root: string, signal: AbortSignal): Promise<IndexOwner | null> {
+  try {
+    return await owners.resolve({ root }, signal);
+  } catch (error) {
+    if (error instanceof CairnError && error.code === 'NOT_FOUND') return null;
+    throw error;
+  }
+}
+
+/** Two clients that open the same root at once: the second finds what the first one made. */
+async function createOrFind(owners: IndexOwners, request: IndexOpenParams): Promise<IndexOwner> {
+  try {
+    return await owners.create(definition(request));
+  } catch (error) {
+    const raced = error instanceof CairnError && error.code === 'ALREADY_EXISTS' ? await owners.find(request.root) : null;
+    if (raced !== null) return raced;
+    throw error;
+  }
+}
+
+function definition({ root, name, lexicalOnly }: IndexCreateParams): { readonly root: string; readonly name?: string; readonly lexicalOnly?: boolean } {
+  return { root, ...(name === undefined ? {} : { name }), ...(lexicalOnly === undefined ? {} : { lexicalOnly }) };
+}
+
+async function covered(owner: IndexOwner, { wait, progressToken }: { readonly wait?: boolean; readonly progressToken?: string }, context: RequestContext): Promise<RunCounts> {
+  return wait === true ? owner.settled(waitOptions(progressToken, context)) : countsOf(owner);
+}
+
+function waitOptions(progressToken: string | undefined, context: RequestContext): WaitOptions {
+  return { signal: context.signal, onProgress: context.progress(progressToken) };
+}
+
+/** What is in the index now, for a caller that does not wait: nothing was embedded for it yet. */
+function countsOf(owner: IndexOwner): RunCounts {
+  const { docs, chunks } = owner.index.stats();
+  return { files: docs, chunks, embedded: 0, cached: 0 };
+}
+
+/** A name needs no opening, so that an index that cannot be opened can still be deleted. */
+function nameOf(owners: IndexOwners, ref: { readonly index?: string }): string | null {
+  const name = ref.index;
+  const isKnown = owners.list().some((known) => known.name === name) || owners.failed().some((failed) => failed.index === name);
+  return name !== undefined && isKnown ? name : null;
+}
+
+async function verify(owners: IndexOwners, request: IndexVerifyParams, context: RequestContext): Promise<IndexVerifyResult> {
+  const started = performance.now();
+  const { deep = false, progressToken, ...ref } = request;
+  const owner = await owners.resolve(ref, context.signal);
+  const total = owner.index.stats().diskBytes;
+  const progress = context.progress(progressToken);
+  progress({ phase: 'verify', done: 0, total, unit: 'bytes' });
+  const report = await owner.index.verify({ deep, signal: context.signal });
+  progress({ phase: 'done', done: report.bytesChecked, total: report.bytesChecked, unit: 'bytes' });
+  const damages = report.damages.map(({ file, offset, what }) => ({ file, offset, what }));
+  return { index: owner.name, ok: report.ok, filesChecked: report.filesChecked, bytesChecked: report.bytesChecked, damages, tookMs: round(performance.now() - started) };
+}
+
+function inspect(owners: IndexOwners, owner: IndexOwner): IndexInspectResult {
+  const { metadata, recovery } = owner.index;
+  const stats = owner.index.stats();
+  return {
+    index: owner.name, directory: owners.list().find((known) => known.name === owner.name)?.directory ?? owner.name,
+    metadata: { ...metadata },
+    generation: stats.generation, lsn: stats.version, syncedLsn: stats.syncedVersion, durableLsn: stats.durableVersion,
+    docs: stats.docs, chunks: stats.chunks, vectors: stats.vectors, symbols: stats.symbols, edges: stats.edges,
+    segments: stats.segments.map(toSegment), memtable: { chunks: stats.memtableChunks, bytes: stats.memtableBytes },
+    walBytes: stats.walBytes, diskBytes: stats.diskBytes, memoryBytes: stats.memoryBytes, batchesCommitted: stats.batchesCommitted,
+    bytesWritten: { ...stats.bytesWritten },
+    recovery: { ...recovery, quarantined: recovery.quarantined.map(({ file, reason }) => ({ file, reason })) },
+  };
+}

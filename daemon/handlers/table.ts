@@ -1,0 +1,17 @@
+/** The one table of methods; complete by its type. */
+import type { MethodTable } from '../rpc/table.ts';
+import { graphMethods } from './graph.ts';
+import { indexMethods } from './indexes.ts';
+import { searchMethods } from './search.ts';
+import { serviceMethods } from './service.ts';
+import type { Services } from './services.ts';
+
+export function methodTable(services: Services): MethodTable {
+  const table: MethodTable = {
+    ...serviceMethods(services, () => table),
+    ...indexMethods(services),
+    ...searchMethods(services),
+    ...graphMethods(services),
+  };
+  return table;
+}
