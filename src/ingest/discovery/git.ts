@@ -56,9 +56,9 @@ function splitZero(data: Buffer): Buffer[] {
   return out;
 }
 
-/** core.excludesFile and core.ignorecase of the repository around `folder`; git's defaults where it has no answer. */
-export async function readSettings(folder: string, environment: Environment): Promise<GitSettings> {
-  const output = await run(folder, ['config', '-z', '--get-regexp', '^core\\.(excludesfile|ignorecase)$'], environment);
+/** core.excludesFile and core.ignorecase of the repository around `folder`; git's defaults where it has no answer or is not to be asked. */
+export async function readSettings(folder: string, environment: Environment, useGit: boolean): Promise<GitSettings> {
+  const output = !useGit ? null : await run(folder, ['config', '-z', '--get-regexp', '^core\\.(excludesfile|ignorecase)$'], environment);
   const values = new Map<string, string>();
   for (const entry of output === null ? [] : splitZero(output.data)) {
     const text = entry.toString('utf8');
@@ -80,13 +80,19 @@ function expand(path: string, home: string, folder: string): string {
 function run(folder: string, args: readonly string[], environment: Environment, signal?: AbortSignal): Promise<{ data: Buffer; errors: string } | null> {
   const env: Record<string, string> = { LC_ALL: 'C', GIT_OPTIONAL_LOCKS: '0', GIT_TERMINAL_PROMPT: '0' };
   for (const name of PASSED_ON) if (environment[name] !== undefined) env[name] = environment[name];
-  return new Promise((done) => {
-    const child = spawn('git', [...SAFE, ...args], { cwd: folder, env, stdio: ['ignore', 'pipe', 'pipe'], timeout: TIMEOUT_MS, ...(signal === undefined ? {} : { signal }) });
+  return new Promise((resolveRun) => {
+    const child = spawn('git', [...SAFE, ...args], { cwd: folder, env, stdio: ['ignore', 'pipe', 'pipe'], ...(signal === undefined ? {} : { signal }) });
+    // Not the option of spawn: its timer outlives a program that could not be started.
+    const timer = setTimeout(() => child.kill('SIGKILL'), TIMEOUT_MS);
+    const finish = (result: { data: Buffer; errors: string } | null): void => {
+      clearTimeout(timer);
+      resolveRun(result);
+    };
     const data: Buffer[] = [];
     const errors: Buffer[] = [];
     child.stdout.on('data', (chunk: Buffer) => data.push(chunk));
     child.stderr.on('data', (chunk: Buffer) => errors.push(chunk));
-    child.once('error', () => done(null));
-    child.once('close', (code) => done(code === 0 ? { data: Buffer.concat(data), errors: Buffer.concat(errors).toString('utf8') } : null));
+    child.once('error', () => finish(null));
+    child.once('close', (code) => finish(code === 0 ? { data: Buffer.concat(data), errors: Buffer.concat(errors).toString('utf8') } : null));
   });
 }

@@ -16,12 +16,13 @@ export class Matcher {
   constructor(text: string, ignoreCase: boolean) {
     this.#text = text;
     this.#ignoreCase = ignoreCase;
-    this.#rules = ignore({ ignoreCase }).add(text);
+    this.#rules = ignore({ ignoreCase }).add(toBytes(text));
   }
 
   /** What the rules say about a path relative to the folder of the ignore file; null: no rule applies. */
   test(path: string, isDirectory: boolean): Verdict {
-    const result = this.#rules.test(isDirectory ? `${path}/` : path);
+    const bytes = toBytes(path);
+    const result = this.#rules.test(isDirectory ? `${bytes}/` : bytes);
     if (result.ignored) return 'ignored';
     return result.unignored ? 'unignored' : null;
   }
@@ -30,4 +31,11 @@ export class Matcher {
   lift(folder: string): Matcher {
     return new Matcher(`${this.#text}\n!/${folder.replace(/[\\*?[\]! #]/g, '\\$&')}/`, this.#ignoreCase);
   }
+}
+
+const NOT_ASCII = /[^\x00-\x7f]/;
+
+/** One character per byte of UTF-8: git matches bytes, so its `?` does not match a letter of two bytes. */
+function toBytes(text: string): string {
+  return NOT_ASCII.test(text) ? Buffer.from(text, 'utf8').toString('latin1') : text;
 }

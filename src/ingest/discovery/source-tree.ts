@@ -110,7 +110,7 @@ async function readView(root: string, options: SourceTreeOptions): Promise<View>
   const environment = options.environment ?? process.env;
   const useGit = options.useGit ?? true;
   const workTree = workTreeOf(root);
-  const settings = await readSettings(root, useGit ? environment : { ...environment, PATH: '' });
+  const settings = await readSettings(root, environment, useGit);
   const listing = useGit && workTree !== null ? await listTrackedIgnored(root, environment) : null;
   const make = (tracked: ReadonlySet<string>): IgnoreRules => new IgnoreRules({ root, workTree, ...settings, tracked });
   const rules = make(new Set((listing?.entries ?? []).map((entry) => entry.toString('utf8'))));
