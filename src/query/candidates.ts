@@ -31,6 +31,8 @@ export interface Candidate {
   /** Local id of the chunk with the highest BM25 score, or -1; of the highest cosine, or -1. */
   bestText: number;
   bestVector: number;
+  /** Cosines of the chunks of the file, in order; null without vectors. */
+  cosines: Float32Array | null;
   /** Mean of the three best chunk cosines; input of the gated feature. */
   vectorTop3: number;
   pairHits: number;
@@ -58,7 +60,7 @@ export class CandidateList {
     const query = partOfDoc(this.#parts, doc);
     const made: Candidate = {
       doc, local: doc - query.docBase, query, lanes: new Set([lane]), features: new Float64Array(FEATURES.length),
-      nameMatch: 0, nameSymbol: -1, stemMatch: false, fileMatch: false, bestText: -1, bestVector: -1, vectorTop3: 0, pairHits: 0,
+      nameMatch: 0, nameSymbol: -1, stemMatch: false, fileMatch: false, bestText: -1, bestVector: -1, cosines: null, vectorTop3: 0, pairHits: 0,
     };
     this.items.push(made);
     slots[doc] = this.items.length;

@@ -4,7 +4,7 @@ import type { Candidate, CandidateList } from './candidates.ts';
 import type { QueryPlan } from './query-plan.ts';
 import type { Scratch } from './scratch.ts';
 import type { SearchHit } from './types.ts';
-import { FEATURES, FURTHER_CHUNK, type WeightSet } from './weights.ts';
+import { CHUNK_VECTOR_WEIGHT, FEATURES, FURTHER_CHUNK, type WeightSet } from './weights.ts';
 
 export interface RankContext {
   readonly plan: QueryPlan;
@@ -61,27 +61,35 @@ function totalWeight(weights: WeightSet): number {
   return Object.values(weights).reduce((a, b) => a + b, 0);
 }
 
-/** The chunk that defines the name asked for, else the best by text, else the best by vector; then others by text. */
+/** The chunk that defines the name asked for, else the best by text and vector together; then others by the same measure. */
 function chunksOf(file: RankedFile, scratch: Scratch): RankedChunk[] {
   const { candidate, score, plainScore } = file;
-  const { part, chunkBase } = candidate.query;
-  const first = definingChunk(candidate) ?? bestChunk(candidate);
-  const text = (chunk: number): number => scratch.chunkScores[chunkBase + chunk] as number;
+  const { part } = candidate.query;
+  const value = chunkValue(candidate, scratch);
+  const first = definingChunk(candidate) ?? bestChunk(candidate, value);
   const others: number[] = [];
   for (let chunk = part.chunkStart(candidate.local); chunk < part.chunkStart(candidate.local + 1); chunk++) {
-    if (chunk !== first && text(chunk) > 0) others.push(chunk);
+    if (chunk !== first && (scratch.chunkScores[candidate.query.chunkBase + chunk] as number) > 0) others.push(chunk);
   }
-  others.sort((a, b) => text(b) - text(a) || a - b);
-  const top = Math.max(text(first), others.length > 0 ? text(others[0] as number) : 0) || 1;
-  const entry = (chunk: number, value: number): RankedChunk => ({ file, chunk, startLine: part.chunk(chunk).startLine, score: value });
+  others.sort((a, b) => value(b) - value(a) || a - b);
+  const top = Math.max(value(first), others.length > 0 ? value(others[0] as number) : 0) || 1;
+  const entry = (chunk: number, s: number): RankedChunk => ({ file, chunk, startLine: part.chunk(chunk).startLine, score: s });
   let factor = 1;
   const further = others.slice(0, FURTHER_CHUNK.count).map((chunk) => {
     factor *= FURTHER_CHUNK.factor;
-    return entry(chunk, plainScore * factor * Math.min(1, text(chunk) / top));
+    return entry(chunk, plainScore * factor * Math.min(1, value(chunk) / top));
   });
   return [entry(first, score), ...further];
 }
 
+/** Value of a chunk among those of its file: BM25 and cosine, each relative to the file's best. */
+function chunkValue({ query, local, bestText, bestVector, cosines }: Candidate, scratch: Scratch): (chunk: number) => number {
+  const from = query.part.chunkStart(local);
+  const text = (chunk: number): number => scratch.chunkScores[query.chunkBase + chunk] as number;
+  const topText = bestText >= 0 ? text(bestText) : 0;
+  const topVector = bestVector >= 0 ? (cosines?.[bestVector - from] as number) : 0;
+  return (chunk) => (topText > 0 ? text(chunk) / topText : 0) + (topVector > 0 ? CHUNK_VECTOR_WEIGHT * ((cosines?.[chunk - from] as number) / topVector) : 0);
+}
 function definingChunk({ query, local, nameSymbol }: Candidate): number | null {
   if (nameSymbol < 0) return null;
   const { part, scope } = query;
@@ -93,13 +101,13 @@ function definingChunk({ query, local, nameSymbol }: Candidate): number | null {
   return null;
 }
 
-/** Every candidate has a chunk in scope: the first one stands in for a file that was found by its name alone. */
-function bestChunk({ query, local, bestText, bestVector }: Candidate): number {
-  if (bestText >= 0) return bestText;
-  if (bestVector >= 0) return bestVector;
-  let chunk = query.part.chunkStart(local);
-  while (query.scope.chunks?.has(chunk) === false) chunk++;
-  return chunk;
+/** Every candidate has a chunk in scope; of equal ones the first, which stands in for a file that was found by its name alone. */
+function bestChunk({ query, local }: Candidate, value: (chunk: number) => number): number {
+  let best = -1;
+  for (let chunk = query.part.chunkStart(local); chunk < query.part.chunkStart(local + 1); chunk++) {
+    if (query.scope.chunks?.has(chunk) !== false && (best < 0 || value(chunk) > value(best))) best = chunk;
+  }
+  return best;
 }
 
 function toHit({ file, chunk, score }: RankedChunk, { weights, explain }: RankContext): SearchHit {

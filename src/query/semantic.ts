@@ -63,6 +63,7 @@ export function vectorValues(candidate: Candidate, scratch: Scratch, vectors: Pr
   if (to - from > buffer.length) buffer = new Float32Array(2 * (to - from));
   columns.chunks.dots(vectors.vector, from, to, buffer);
   toCosines(buffer, columns.chunks, from, to, vectors.vector);
+  candidate.cosines = buffer.slice(0, to - from);
   let [first, second, third] = [0, 0, 0];
   for (let chunk = from; chunk < to; chunk++) {
     const cosine = buffer[chunk - from] as number;

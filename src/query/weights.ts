@@ -52,6 +52,9 @@ export const CANDIDATES = { lexical: 120, path: 50, definition: 50, semantic: 40
 /** Further chunks of one file: each next one counts this much of the one before, at most this many. */
 export const FURTHER_CHUNK = { factor: 0.3, count: 4 } as const;
 
+/** Within a file the words decide which chunk is shown; the cosine, at half the weight, decides among similar ones. */
+export const CHUNK_VECTOR_WEIGHT = 0.5;
+
 /** A file idf below this makes common words worthless; a word that no file has counts this much, plus one. */
 export const FILE_IDF = { floor: 0.3, absent: 1.3 } as const;
 
