@@ -167,6 +167,7 @@ export class CodeIndexOwner implements IndexOwner {
       openTree: (path: string) => ingest.openTree(path),
       snapshot: () => this.index.snapshot(),
       enqueue: (paths: readonly string[], lane: 'interactive' | 'bulk') => this.#scheduler.enqueue(paths, lane),
+      hinted: (paths: readonly string[], lane: 'interactive' | 'bulk') => this.#scheduler.enqueue(this.#withFormerFiles(paths), lane),
       walked: (table: ReadonlyMap<string, FileRow>) => this.#walked(table),
     };
     return new TreeFollower(port, clock, tuning?.follower);
@@ -176,6 +177,24 @@ export class CodeIndexOwner implements IndexOwner {
     const snapshot = this.index.snapshot();
     try {
       return findStamp(snapshot, path);
+    } finally {
+      snapshot.release();
+    }
+  }
+
+  /** Plus those directories of the paths that the index has as files: the watcher does not report such a swap. */
+  #withFormerFiles(paths: readonly string[]): readonly string[] {
+    const folders = new Set<string>();
+    for (const path of paths) {
+      for (let at = path.lastIndexOf('/'); at > 0; at = path.lastIndexOf('/', at - 1)) {
+        const folder = path.slice(0, at);
+        if (folders.has(folder)) break;
+        folders.add(folder);
+      }
+    }
+    const snapshot = this.index.snapshot();
+    try {
+      return [...paths, ...[...folders].filter((folder) => snapshot.find(folder) !== null)];
     } finally {
       snapshot.release();
     }

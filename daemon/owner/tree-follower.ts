@@ -33,6 +33,8 @@ export interface FollowerPort {
   openTree(root: string): Promise<SourceTree>;
   snapshot(): Snapshot;
   enqueue(paths: readonly string[], lane: Lane): void;
+  /** The same for paths that the watcher named: their directories may have been files before. */
+  hinted(paths: readonly string[], lane: Lane): void;
   /** A walk ended; the table is what the index held when it began. */
   walked(table: ReadonlyMap<string, FileRow>): void;
   readonly log: OwnerLog;
@@ -145,12 +147,12 @@ export class TreeFollower {
         this.#watcherReady = () => undefined;
         break;
       case 'changed':
-        this.#port.enqueue(event.paths, event.paths.length <= this.#options.interactiveMax ? 'interactive' : 'bulk');
+        this.#port.hinted(event.paths, event.paths.length <= this.#options.interactiveMax ? 'interactive' : 'bulk');
         break;
       case 'lost':
         this.#port.log.info('watch.lost', { root: this.#port.root, reason: event.reason, detail: event.detail });
-        // A changed rule or a checkout is something that a person just did; the others come in storms.
-        if (event.reason === 'rules' || event.reason === 'root') this.#walkSoon(event.reason);
+        // Something that a person just did; the others come in storms.
+        if (event.reason === 'rules' || event.reason === 'root' || event.reason === 'swap') this.#walkSoon(event.reason);
         else this.#loop.request(event.reason);
         break;
       case 'degraded':

@@ -3,8 +3,9 @@
  *   first event add,  last event remove  → nothing happened (a temporary file)
  *   first event remove, last event add   → changed (an atomic save)
  *   anything else                        → the path, once
- * A path that was a file and is a directory now (or the reverse) counts as changed. Directories themselves are not reported:
- * their files are. Past `maxPaths` the window no longer names paths, it says 'overflow': a walk is cheaper than that many hints.
+ * A path that was a file and is a directory now (or the reverse) counts as changed. Directories are not
+ * reported: their files are. Past `maxPaths` the window no longer names paths, it says 'overflow': a walk is cheaper than that
+ * many hints.
  */
 
 export type RawKind = 'add' | 'change' | 'remove';

@@ -120,6 +120,7 @@ export class RootWatch {
     await new Promise<void>((resolve) => {
       const tree = new TreeWatch(this.#root, watchable(ignored), {
         change: (kind, path) => this.#note(kind, path),
+        swapped: (path) => this.#lose('swap', path),
         rootRemoved: () => {
           this.#identity = ''; // whatever is there now is another directory
           void this.#checkRoot();

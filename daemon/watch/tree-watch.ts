@@ -12,6 +12,8 @@ export type IgnorePredicate = (path: string, isDirectory: boolean | null) => boo
 
 export interface TreeWatchEvents {
   change(kind: RawKind, path: string): void;
+  /** A directory was replaced by a file: whatever it held is gone without a word. */
+  swapped(path: string): void;
   /** The root itself was removed. */
   rootRemoved(): void;
   ready(directories: number): void;
@@ -25,6 +27,12 @@ export class TreeWatch {
 
   constructor(root: string, ignored: IgnorePredicate, events: TreeWatchEvents) {
     const rel = (path: string): string => relative(root, path).split(sep).join('/');
+    const directories = new Set<string>();
+    const fileEvent = (kind: RawKind, path: string): void => {
+      // A directory that gives way to a file at once: chokidar reports the file, not what was in the directory.
+      if (kind !== 'remove' && directories.delete(path)) events.swapped(path);
+      events.change(kind, path);
+    };
     this.#watcher = watch(root, {
       // The index is compared with the disk by a walk, so the initial scan reports nothing.
       ignoreInitial: true,
@@ -37,14 +45,19 @@ export class TreeWatch {
       awaitWriteFinish: false,
       ignored: (path, stats) => {
         const name = rel(path);
-        return name !== '' && ignored(name, stats === undefined ? null : stats.isDirectory());
+        if (name === '') return false;
+        const isDirectory = stats === undefined ? null : stats.isDirectory();
+        const isOut = ignored(name, isDirectory);
+        if (isDirectory === true && !isOut) directories.add(name);
+        return isOut;
       },
     });
     this.#watcher
-      .on('add', (path) => events.change('add', rel(path)))
-      .on('change', (path) => events.change('change', rel(path)))
-      .on('unlink', (path) => events.change('remove', rel(path)))
+      .on('add', (path) => fileEvent('add', rel(path)))
+      .on('change', (path) => fileEvent('change', rel(path)))
+      .on('unlink', (path) => fileEvent('remove', rel(path)))
       .on('unlinkDir', (path) => {
+        directories.delete(rel(path));
         if (rel(path) === '') events.rootRemoved();
       })
       .on('ready', () => events.ready(Object.keys(this.#watcher.getWatched()).length))

@@ -12,6 +12,8 @@ export type LossReason =
   | 'rules'
   /** Another commit is checked out. */
   | 'head'
+  /** A directory became a file. */
+  | 'swap'
   /** The root was deleted, moved or mounted over and is back. */
   | 'root'
   /** The worker crashed and was started again. */

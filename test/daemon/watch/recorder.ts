@@ -1,0 +1,45 @@
+/** Collects watch events and lets a test wait for what it expects. */
+import assert from 'node:assert/strict';
+import { setTimeout as delay } from 'node:timers/promises';
+import type { LossReason, WatchEvent } from '../../../daemon/watch/watcher.ts';
+
+/** Far beyond what anything here takes; only a failing test waits for it. */
+const PATIENCE_MS = 20_000;
+
+export class Recorder {
+  readonly events: WatchEvent[] = [];
+  readonly listener = (event: WatchEvent): void => void this.events.push(event);
+
+  /** Paths named since the last `clear`. */
+  get paths(): Set<string> {
+    return new Set(this.events.flatMap((event) => (event.type === 'changed' ? event.paths : [])));
+  }
+
+  get losses(): Set<LossReason> {
+    return new Set(this.events.flatMap((event) => (event.type === 'lost' ? [event.reason] : [])));
+  }
+
+  clear(): void {
+    this.events.length = 0;
+  }
+
+  async until(what: string, reached: () => boolean): Promise<void> {
+    const deadline = performance.now() + PATIENCE_MS;
+    while (!reached()) {
+      assert.ok(performance.now() < deadline, `waited in vain for ${what}; events: ${JSON.stringify(this.events).slice(0, 2_000)}`);
+      await delay(10);
+    }
+  }
+
+  ready(): Promise<void> {
+    return this.until('ready', () => this.events.some((event) => event.type === 'ready'));
+  }
+
+  named(...paths: readonly string[]): Promise<void> {
+    return this.until(`changes of ${paths.join(', ')}`, () => paths.every((path) => this.paths.has(path)));
+  }
+
+  lost(reason: LossReason): Promise<void> {
+    return this.until(`loss '${reason}'`, () => this.losses.has(reason));
+  }
+}

@@ -1,0 +1,225 @@
+import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
+import { mkdirSync, realpathSync, renameSync, rmSync, symlinkSync, unlinkSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+import test, { type TestContext } from 'node:test';
+import { WorkerWatcher, type WorkerWatcherOptions } from '../../../daemon/watch/worker-watcher.ts';
+import { checkLeaks } from '../../support/leaks.ts';
+import { tempDir } from '../../support/temp-dir.ts';
+import { Recorder } from './recorder.ts';
+
+checkLeaks();
+
+const FAST: WorkerWatcherOptions = { pollMs: 50, restartMs: 20 };
+
+async function watching(t: TestContext, prepare: (root: string) => void = () => undefined, options: WorkerWatcherOptions = {}) {
+  const root = join(realpathSync(tempDir(t)), 'tree');
+  mkdirSync(root);
+  prepare(root);
+  const watcher = new WorkerWatcher({ ...FAST, ...options });
+  t.after(() => watcher.close());
+  const recorder = new Recorder();
+  const handle = watcher.watch(root, recorder.listener);
+  await recorder.ready();
+  recorder.clear();
+  const write = (path: string, text = path): void => {
+    mkdirSync(join(root, path, '..'), { recursive: true });
+    writeFileSync(join(root, path), text);
+  };
+  return { root, watcher, handle, recorder, write };
+}
+
+const git = (root: string, ...args: readonly string[]): void => {
+  execFileSync('git', ['-c', 'user.name=t', '-c', 'user.email=t@t', '-c', 'init.defaultBranch=main', '-c', 'commit.gpgsign=false', ...args], { cwd: root, stdio: 'ignore' });
+};
+
+test('[5.4] create, edit, atomic save, rename, delete are named', async (t) => {
+  const { root, recorder, write } = await watching(t, (dir) => writeFileSync(join(dir, 'old.ts'), 'old'));
+  write('new.ts');
+  write('deep/er/new.ts');
+  await recorder.named('new.ts', 'deep/er/new.ts');
+  recorder.clear();
+  write('new.ts', 'edited');
+  await recorder.named('new.ts');
+  recorder.clear();
+  write('.new.ts.tmp', 'saved');
+  renameSync(join(root, '.new.ts.tmp'), join(root, 'new.ts'));
+  await recorder.named('new.ts');
+  recorder.clear();
+  renameSync(join(root, 'old.ts'), join(root, 'renamed.ts'));
+  await recorder.named('old.ts', 'renamed.ts');
+  recorder.clear();
+  unlinkSync(join(root, 'renamed.ts'));
+  await recorder.named('renamed.ts');
+});
+
+test('[5.4] a renamed directory is followed, and edits inside it afterwards', async (t) => {
+  const { root, recorder, write } = await watching(t, (dir) => {
+    mkdirSync(join(dir, 'a/b'), { recursive: true });
+    writeFileSync(join(dir, 'a/b/f.ts'), '1');
+  });
+  renameSync(join(root, 'a'), join(root, 'z'));
+  await recorder.named('a/b/f.ts', 'z/b/f.ts');
+  await delay(200); // the moved directory is being watched again
+  recorder.clear();
+  write('z/b/f.ts', '2');
+  await recorder.named('z/b/f.ts');
+});
+
+test('a file that becomes a directory names what is in it; the reverse does too, or asks for a walk', async (t) => {
+  const { root, recorder, write } = await watching(t, (dir) => writeFileSync(join(dir, 'x'), '1'));
+  unlinkSync(join(root, 'x'));
+  write('x/inner.ts');
+  await recorder.named('x/inner.ts'); // 'x' itself is not reported: the owner looks at the directories of a path
+  await delay(200);
+  recorder.clear();
+  rmSync(join(root, 'x'), { recursive: true });
+  write('x', 'file again');
+  await recorder.named('x');
+  await recorder.until('what was inside, or a walk', () => recorder.paths.has('x/inner.ts') || recorder.losses.has('swap'));
+});
+
+test('[6.12] ignored and .git directories produce no work; a changed rule file asks for a walk and is followed', async (t) => {
+  const { root, recorder, write } = await watching(t, (dir) => {
+    git(dir, 'init');
+    writeFileSync(join(dir, '.gitignore'), 'out/\n*.log\n');
+    mkdirSync(join(dir, 'out'));
+  });
+  for (let i = 0; i < 50; i++) write(`out/f${i}.ts`);
+  write('app.log');
+  git(root, 'config', 'x.y', 'z');
+  write('kept.ts');
+  await recorder.named('kept.ts');
+  assert.deepEqual([...recorder.paths], ['kept.ts']);
+  assert.deepEqual([...recorder.losses], []);
+  recorder.clear();
+  write('.gitignore', '*.log\n');
+  await recorder.lost('rules');
+  await recorder.ready();
+  recorder.clear();
+  write('out/f1.ts', 'changed');
+  await recorder.named('out/f1.ts');
+});
+
+test('git checkout of a few hundred files: each is named or a walk is asked for; HEAD is noticed', async (t) => {
+  const { root, recorder } = await watching(t, (dir) => {
+    git(dir, 'init');
+    for (let i = 0; i < 300; i++) writeFileSync(join(dir, `f${i}.ts`), `one ${i}`);
+    git(dir, 'add', '.');
+    git(dir, 'commit', '-qm', 'one');
+    git(dir, 'checkout', '-qb', 'two');
+    for (let i = 0; i < 300; i++) writeFileSync(join(dir, `f${i}.ts`), `second ${i}`);
+    git(dir, 'commit', '-qam', 'two');
+  });
+  git(root, 'checkout', '-q', 'main');
+  await recorder.lost('head');
+  await recorder.until('all files', () => recorder.losses.has('burst') || recorder.paths.size >= 300);
+});
+
+test('more changes than a window can name become one request for a walk', async (t) => {
+  const { recorder, write } = await watching(t, undefined, { windowMaxPaths: 20 });
+  for (let i = 0; i < 60; i++) write(`f${i}.ts`);
+  await recorder.lost('burst');
+  recorder.clear();
+  await delay(300);
+  recorder.clear();
+  write('after.ts');
+  await recorder.named('after.ts');
+});
+
+test('a root that is deleted and made again is followed again', async (t) => {
+  const { root, recorder, write } = await watching(t, (dir) => writeFileSync(join(dir, 'a.ts'), '1'));
+  rmSync(root, { recursive: true });
+  await recorder.until('root gone', () => recorder.events.some((event) => event.type === 'root' && !event.present));
+  recorder.clear();
+  mkdirSync(root);
+  await recorder.until('root back', () => recorder.events.some((event) => event.type === 'root' && event.present));
+  await recorder.lost('root');
+  await recorder.ready();
+  recorder.clear();
+  write('b.ts');
+  await recorder.named('b.ts');
+});
+
+test('a root that is swapped in one go is followed again', async (t) => {
+  const { root, recorder, write } = await watching(t, (dir) => writeFileSync(join(dir, 'a.ts'), '1'));
+  renameSync(root, `${root}.old`);
+  mkdirSync(root);
+  writeFileSync(join(root, 'other.ts'), '1');
+  await recorder.lost('root');
+  await recorder.ready();
+  recorder.clear();
+  write('other.ts', '2');
+  await recorder.named('other.ts');
+});
+
+test('a root that does not exist yet is followed when it appears', async (t) => {
+  const root = join(realpathSync(tempDir(t)), 'later');
+  const watcher = new WorkerWatcher(FAST);
+  t.after(() => watcher.close());
+  const recorder = new Recorder();
+  watcher.watch(root, recorder.listener);
+  await recorder.until('root missing', () => recorder.events.some((event) => event.type === 'root' && !event.present));
+  mkdirSync(root);
+  await recorder.ready();
+  recorder.clear();
+  writeFileSync(join(root, 'a.ts'), '1');
+  await recorder.named('a.ts');
+});
+
+test('a symlink loop and an unreadable directory disturb nothing', async (t) => {
+  const { root, recorder, write } = await watching(t, (dir) => {
+    mkdirSync(join(dir, 'd'));
+    symlinkSync('..', join(dir, 'd/up'));
+    symlinkSync('self', join(dir, 'self'));
+    mkdirSync(join(dir, 'locked'), { mode: 0o000 });
+  });
+  write('d/f.ts');
+  await recorder.named('d/f.ts');
+  assert.ok(![...recorder.paths].some((path) => path.includes('up/')));
+  rmSync(join(root, 'locked'), { recursive: true });
+});
+
+test('our own data directory inside a root is not watched', async (t) => {
+  const base = realpathSync(tempDir(t));
+  const data = join(base, 'data');
+  mkdirSync(data);
+  const watcher = new WorkerWatcher({ ...FAST, excluded: [data] });
+  t.after(() => watcher.close());
+  const recorder = new Recorder();
+  watcher.watch(base, recorder.listener);
+  await recorder.ready();
+  recorder.clear();
+  writeFileSync(join(data, 'wal'), '1');
+  writeFileSync(join(base, 'a.ts'), '1');
+  await recorder.named('a.ts');
+  assert.deepEqual([...recorder.paths], ['a.ts']);
+});
+
+test('a crashed worker is started again and every root hears that events may be lost', async (t) => {
+  const crashes: unknown[] = [];
+  const { watcher, recorder, write } = await watching(t, undefined, { onCrash: (error) => crashes.push(error) });
+  await watcher.worker?.terminate();
+  await recorder.lost('restart');
+  await recorder.ready();
+  assert.equal(crashes.length, 1);
+  recorder.clear();
+  write('after.ts');
+  await recorder.named('after.ts');
+});
+
+test('after close of a handle nothing arrives, other roots go on', async (t) => {
+  const { watcher, handle, recorder, write, root } = await watching(t);
+  const other = join(realpathSync(tempDir(t)), 'other');
+  mkdirSync(other);
+  const second = new Recorder();
+  watcher.watch(other, second.listener);
+  await second.ready();
+  await handle.close();
+  write('silent.ts');
+  writeFileSync(join(other, 'loud.ts'), '1');
+  await second.named('loud.ts');
+  assert.deepEqual(recorder.events, []);
+  assert.ok(root.length > 0);
+});
