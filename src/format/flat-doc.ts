@@ -80,9 +80,9 @@ export class FlatDoc {
   readonly source: SourceStamp | null;
 
   readonly stringCount: number;
-  /** Byte ranges of the string table: string i is [stringEnds[i - 1], stringEnds[i]) after stringsAt. */
-  readonly #stringEnds: Uint32Array;
-  readonly #stringsAt: number;
+  /** Bytes of all strings; string i is [stringEnds[i - 1], stringEnds[i]) of them. */
+  readonly stringBytes: Buffer;
+  readonly stringEnds: Uint32Array;
   readonly #buffer: Buffer;
 
   /** String id of the stem, -1 when it is empty. */
@@ -143,9 +143,9 @@ export class FlatDoc {
     if (!isUtf8(this.#buffer.subarray(DOC_HEADER_BYTES, header.bodyAt))) throw input.corrupt('key or language is not UTF-8');
     this.source = readSource(input, header.flags);
 
-    this.#stringEnds = readStringEnds(input);
-    this.stringCount = this.#stringEnds.length;
-    this.#stringsAt = input.at;
+    this.stringEnds = readStringEnds(input);
+    this.stringCount = this.stringEnds.length;
+    this.stringBytes = input.slice(this.stringEnds.at(-1) ?? 0);
     this.#checkStrings(input);
 
     const strings = this.stringCount;
@@ -194,23 +194,7 @@ export class FlatDoc {
   }
 
   string(id: number): string {
-    const start = id === 0 ? 0 : (this.#stringEnds[id - 1] as number);
-    return this.#buffer.toString('utf8', this.#stringsAt + start, this.#stringsAt + (this.#stringEnds[id] as number));
-  }
-
-  /** All strings; one decode of the whole table when it is ASCII. */
-  strings(): string[] {
-    const out: string[] = new Array(this.stringCount);
-    const end = this.stringCount === 0 ? 0 : (this.#stringEnds[this.stringCount - 1] as number);
-    const blob = this.#buffer.toString('utf8', this.#stringsAt, this.#stringsAt + end);
-    let start = 0;
-    for (let i = 0; i < out.length; i++) {
-      const stop = this.#stringEnds[i] as number;
-      // V8 copies substrings of up to 12 characters; a longer one would keep the whole table alive.
-      out[i] = blob.length === end && stop - start <= 12 ? blob.slice(start, stop) : this.string(i);
-      start = stop;
-    }
-    return out;
+    return this.stringBytes.toString('utf8', id === 0 ? 0 : this.stringEnds[id - 1], this.stringEnds[id]);
   }
 
   chunkTerms(chunk: number): Counted {
@@ -258,10 +242,9 @@ export class FlatDoc {
   }
 
   #checkStrings(input: RecordReader): void {
-    const bytes = input.slice(this.stringCount === 0 ? 0 : (this.#stringEnds[this.stringCount - 1] as number));
-    if (!isUtf8(bytes)) throw input.corrupt('string table is not UTF-8');
-    for (const end of this.#stringEnds) {
-      if (end < bytes.length && ((bytes[end] as number) & 0xc0) === 0x80) throw input.corrupt('string ends inside a character');
+    if (!isUtf8(this.stringBytes)) throw input.corrupt('string table is not UTF-8');
+    for (const end of this.stringEnds) {
+      if (end < this.stringBytes.length && ((this.stringBytes[end] as number) & 0xc0) === 0x80) throw input.corrupt('string ends inside a character');
     }
   }
 

@@ -1,7 +1,7 @@
 /** Terms of one field of a memtable. Nothing is kept sorted: a lookup is a hash, a prefix a scan over the field's terms. */
-import type { GrowingField, StringTable } from '../segment/inverter.ts';
+import type { GrowingField } from '../segment/inverter.ts';
 import type { Postings, TermReader } from '../segment/part.ts';
-import { compareUtf8 } from '../segment/utf8-order.ts';
+import type { StringTable } from '../segment/string-table.ts';
 
 export class MemtableTerms implements TermReader {
   readonly #strings: StringTable;
@@ -24,20 +24,23 @@ export class MemtableTerms implements TermReader {
 
   /** Scans all terms of the field (about 1 ms for 50,000) and sorts only what matches. */
   withPrefix(prefix: string, limit: number): string[] {
-    const found: string[] = [];
-    for (let slot = 0; slot < this.#field.termCount; slot++) {
-      const term = this.#strings.text(this.#field.term(slot));
-      if (term.startsWith(prefix)) found.push(term);
-    }
-    return found.sort(compareUtf8).slice(0, Math.max(0, limit));
+    const bytes = Buffer.from(prefix, 'utf8');
+    const found = this.#ids().filter((id) => this.#strings.startsWith(id, bytes));
+    return this.#sortedTexts(found).slice(0, Math.max(0, limit));
   }
 
   /** Sorts on each call; for dumps and tests, not for queries. */
   terms(): Iterable<string> {
-    return this.#all().sort(compareUtf8);
+    return this.#sortedTexts(this.#ids());
   }
 
-  #all(): string[] {
-    return Array.from({ length: this.#field.termCount }, (_, slot) => this.#strings.text(this.#field.term(slot)));
+  #ids(): Uint32Array {
+    const ids = new Uint32Array(this.#field.termCount);
+    for (let slot = 0; slot < ids.length; slot++) ids[slot] = this.#field.term(slot);
+    return ids;
+  }
+
+  #sortedTexts(ids: Uint32Array): string[] {
+    return Array.from(ids.sort((a, b) => this.#strings.compare(a, b)), (id) => this.#strings.text(id));
   }
 }

@@ -36,8 +36,9 @@ export function quantizeRow(vector: Float32Array, codes: Int8Array, at: number):
     codes.fill(0, at, end);
     return 0;
   }
+  const inverse = 1 / scale;
   for (let i = 0; i < dimension; i++) {
-    const code = Math.round((vector[i] as number) / scale);
+    const code = Math.round((vector[i] as number) * inverse);
     // The scale of a denormal row can round down.
     codes[at + i] = code > MAX_CODE ? MAX_CODE : code < -MAX_CODE ? -MAX_CODE : code;
   }

@@ -8,10 +8,10 @@ import { GrowableU32 } from '../format/growable-u32.ts';
 import { RecordWriter } from '../format/record-writer.ts';
 import { CairnError } from '../util/errors.ts';
 import { writeColumns } from './columns.ts';
-import type { GrowingField, StringTable } from './inverter.ts';
+import type { GrowingField } from './inverter.ts';
 import { fieldTag } from './layout.ts';
 import type { Field, Postings } from './part.ts';
-import { compareUtf8 } from './utf8-order.ts';
+import type { StringTable } from './string-table.ts';
 
 const MAX_SECTION_PART = 0xffff_ffff;
 
@@ -27,9 +27,8 @@ export class FieldWriter {
   }
 
   /** Terms come in byte order, postings by ascending id. */
-  add(term: string | Uint8Array, postings: Postings): void {
-    if (typeof term === 'string') this.#terms.utf8(term);
-    else this.#terms.bytes(term);
+  add(term: Uint8Array, postings: Postings): void {
+    this.#terms.bytes(term);
     let last = 0;
     for (let i = 0; i < postings.count; i++) {
       const id = postings.ids[i] as number;
@@ -62,11 +61,11 @@ export class FieldWriter {
 export function sortField(strings: StringTable, field: GrowingField): { readonly writer: FieldWriter; readonly rankOf: (stringId: number) => number } {
   const writer = new FieldWriter();
   const slots = Uint32Array.from({ length: field.termCount }, (_, slot) => slot);
-  slots.sort((a, b) => compareUtf8(strings.text(field.term(a)), strings.text(field.term(b))));
+  slots.sort((a, b) => strings.compare(field.term(a), field.term(b)));
   const ranks = new Uint32Array(field.termCount);
   slots.forEach((slot, rank) => {
     ranks[slot] = rank;
-    writer.add(strings.text(field.term(slot)), field.postings(slot));
+    writer.add(strings.bytesOf(field.term(slot)), field.postings(slot));
   });
   return { writer, rankOf: (id) => ranks[field.slotOf(id)] as number };
 }

@@ -4,9 +4,9 @@
  * Postings of one term are a chain of slices in a paged pool: 2, 4, 8 … 512 words, so that a term that occurs once costs two
  * words and a frequent one wastes little. Ids only ascend.
  */
-import { GrowableU32 } from '../format/growable-u32.ts';
 import type { Counted, FlatDoc } from '../format/flat-doc.ts';
 import { FIELDS, type Field, type Postings } from './part.ts';
+import { StringTable } from './string-table.ts';
 
 /** Ids that the rows of a document start at. */
 export interface RowBases {
@@ -34,7 +34,7 @@ export class Inverter {
 
   /** Adds all postings of a document; returns the string ids of the document's own string table. */
   add(flat: FlatDoc, bases: RowBases): Uint32Array {
-    const ids = Uint32Array.from(flat.strings(), (text) => this.strings.idOf(text));
+    const ids = this.#intern(flat);
     for (let i = 0; i < flat.chunkCount; i++) addCounted(this.field('body'), flat.chunkTerms(i), ids, bases.chunk + i);
     addCounted(this.field('path'), flat.pathTerms, ids, bases.doc);
     addCounted(this.field('comment'), flat.commentTerms, ids, bases.doc);
@@ -42,6 +42,18 @@ export class Inverter {
     if (flat.stem >= 0) this.field('stem').add(ids[flat.stem] as number, bases.doc, 1);
     for (let i = 0; i < flat.symbolCount; i++) this.#addSymbol(flat, i, ids, bases.symbol + i);
     for (let i = 0; i < flat.edgeCount; i++) this.field('target').add(ids[flat.edgeTargets[i] as number] as number, bases.edge + i, 1);
+    return ids;
+  }
+
+  #intern(flat: FlatDoc): Uint32Array {
+    const ids = new Uint32Array(flat.stringCount);
+    const { stringBytes, stringEnds } = flat;
+    let start = 0;
+    for (let i = 0; i < ids.length; i++) {
+      const end = stringEnds[i] as number;
+      ids[i] = this.strings.idOf(stringBytes, start, end);
+      start = end;
+    }
     return ids;
   }
 
@@ -62,97 +74,72 @@ function addCounted(field: GrowingField, terms: Counted, ids: Uint32Array, id: n
   for (let i = terms.start; i < terms.end; i++) field.add(ids[terms.ids[i] as number] as number, id, terms.counts[i] as number);
 }
 
-/** Strings numbered in the order in which they first came. */
-export class StringTable {
-  readonly #ids = new Map<string, number>();
-  readonly #strings: string[] = [];
-  #memoryBytes = 0;
-
-  get memoryBytes(): number {
-    return this.#memoryBytes;
-  }
-
-  idOf(text: string): number {
-    const known = this.#ids.get(text);
-    if (known !== undefined) return known;
-    const id = this.#strings.length;
-    this.#strings.push(text);
-    this.#ids.set(text, id);
-    // Header, map entry and array slot of V8, measured at about 50 bytes beside the characters.
-    this.#memoryBytes += 50 + text.length;
-    return id;
-  }
-
-  /** -1 when the string is not there. */
-  find(text: string): number {
-    return this.#ids.get(text) ?? -1;
-  }
-
-  text(id: number): string {
-    return this.#strings[id] as string;
-  }
-}
+/** Words of a slot, together in one cache line. */
+const SLOT_WORDS = 8;
+const TERM = 0;
+const COUNT = 1;
+const LAST_ID = 2;
+const FIRST = 3;
+/** Next word to write, and the link word that ends the current slice. */
+const NEXT = 4;
+const LINK = 5;
 
 /** One field while it grows. Slots are numbered in the order in which their terms first came. */
 export class GrowingField {
   readonly #pool: WordPool;
   /** string id → slot + 1 */
-  #slots = new Uint32Array(256);
-  readonly #terms = new GrowableU32();
-  readonly #counts = new GrowableU32();
-  readonly #lastIds = new GrowableU32();
-  readonly #first = new GrowableU32();
-  /** Next word to write, and the link word that ends the current slice. */
-  readonly #next = new GrowableU32();
-  readonly #link = new GrowableU32();
+  #slotOf = new Uint32Array(256);
+  #slots = new Uint32Array(64 * SLOT_WORDS);
+  #count = 0;
 
   constructor(pool: WordPool) {
     this.#pool = pool;
   }
 
   get termCount(): number {
-    return this.#terms.length;
+    return this.#count;
   }
 
   get memoryBytes(): number {
-    const columns = [this.#terms, this.#counts, this.#lastIds, this.#first, this.#next, this.#link];
-    return columns.reduce((sum, column) => sum + column.memoryBytes, this.#slots.byteLength);
+    return this.#slotOf.byteLength + this.#slots.byteLength;
   }
 
   /** String id of a slot. */
   term(slot: number): number {
-    return this.#terms.at(slot);
+    return this.#slots[slot * SLOT_WORDS + TERM] as number;
   }
 
   count(slot: number): number {
-    return this.#counts.at(slot);
+    return this.#slots[slot * SLOT_WORDS + COUNT] as number;
   }
 
   /** Slot of a string id, or -1. */
   slotOf(term: number): number {
-    return (this.#slots[term] ?? 0) - 1;
+    return (this.#slotOf[term] ?? 0) - 1;
   }
 
   /** `id` is not below the last one of the term; the same id again changes nothing (a name that equals its qualified name). */
   add(term: number, id: number, value: number): void {
     let slot = this.slotOf(term);
     if (slot < 0) slot = this.#addSlot(term);
-    else if (this.#lastIds.at(slot) === id) return;
-    this.#lastIds.set(slot, id);
-    this.#counts.set(slot, this.#counts.at(slot) + 1);
+    const at = slot * SLOT_WORDS;
+    const slots = this.#slots;
+    if (slots[at + LAST_ID] === id) return;
+    slots[at + LAST_ID] = id;
+    slots[at + COUNT] = (slots[at + COUNT] as number) + 1;
     // As on disk: the lowest bit says that a value other than 1 follows.
-    if (value === 1) this.#write(slot, id * 2);
+    if (value === 1) this.#write(at, id * 2);
     else {
-      this.#write(slot, id * 2 + 1);
-      this.#write(slot, value);
+      this.#write(at, id * 2 + 1);
+      this.#write(at, value);
     }
   }
 
   postings(slot: number): Postings {
-    const count = this.#counts.at(slot);
+    const count = this.count(slot);
     const ids = new Uint32Array(count);
     const values = new Uint32Array(count);
-    const reader = new SliceReader(this.#pool, this.#first.at(slot));
+    const reader = new SliceReader(this.#pool, this.#slots[slot * SLOT_WORDS + FIRST] as number);
     for (let i = 0; i < count; i++) {
       const word = reader.read();
       ids[i] = word >>> 1;
@@ -162,44 +149,49 @@ export class GrowingField {
   }
 
   #addSlot(term: number): number {
-    if (term >= this.#slots.length) {
-      const larger = new Uint32Array(Math.max(term + 1, this.#slots.length * 2));
-      larger.set(this.#slots);
-      this.#slots = larger;
-    }
-    const slot = this.#terms.length;
-    this.#slots[term] = slot + 1;
+    if (term >= this.#slotOf.length) this.#slotOf = grown(this.#slotOf, term + 1);
+    const slot = this.#count++;
+    const at = slot * SLOT_WORDS;
+    if (at === this.#slots.length) this.#slots = grown(this.#slots, at + SLOT_WORDS);
+    this.#slotOf[term] = slot + 1;
     const slice = this.#pool.alloc(sliceWords(0));
-    this.#terms.push(term);
-    this.#counts.push(0);
-    this.#lastIds.push(0xffff_ffff);
-    this.#first.push(slice);
-    this.#next.push(slice);
-    this.#link.push(slice + sliceWords(0) - 1);
+    this.#slots[at + TERM] = term;
+    this.#slots[at + LAST_ID] = 0xffff_ffff;
+    this.#slots[at + FIRST] = slice;
+    this.#slots[at + NEXT] = slice;
+    this.#slots[at + LINK] = slice + sliceWords(0) - 1;
     return slot;
   }
 
-  #write(slot: number, word: number): void {
-    const at = this.#next.at(slot);
-    if (at !== this.#link.at(slot)) {
-      this.#pool.set(at, word);
-      this.#next.set(slot, at + 1);
+  #write(at: number, word: number): void {
+    const slots = this.#slots;
+    const next = slots[at + NEXT] as number;
+    if (next !== slots[at + LINK]) {
+      this.#pool.set(next, word);
+      slots[at + NEXT] = next + 1;
       return;
     }
-    const level = this.#pool.level(at);
-    const slice = this.#pool.alloc(sliceWords(level + 1));
-    this.#pool.set(at, slice);
+    // The link word of an unfinished slice holds its level.
+    const level = this.#pool.get(next) + 1;
+    const slice = this.#pool.alloc(sliceWords(level));
+    const link = slice + sliceWords(level) - 1;
+    this.#pool.set(next, slice);
     this.#pool.set(slice, word);
-    this.#next.set(slot, slice + 1);
-    const link = slice + sliceWords(level + 1) - 1;
-    this.#link.set(slot, link);
-    this.#pool.set(link, level + 1);
+    this.#pool.set(link, level);
+    slots[at + NEXT] = slice + 1;
+    slots[at + LINK] = link;
   }
+}
+
+function grown(old: Uint32Array, atLeast: number): Uint32Array<ArrayBuffer> {
+  const larger = new Uint32Array(Math.max(atLeast, old.length * 2));
+  larger.set(old);
+  return larger;
 }
 
 /** Words of a slice, its link word included. */
 function sliceWords(level: number): number {
-  return 2 ** Math.min(level + 1, 9);
+  return 2 << Math.min(level, 8);
 }
 
 class SliceReader {
@@ -226,7 +218,7 @@ class SliceReader {
 
 const PAGE_WORDS = 1 << 15;
 
-/** 32-bit words in pages that never move; a slice lies in one page. The link word of an unfinished slice holds its level. */
+/** 32-bit words in pages that never move; a slice lies in one page. */
 class WordPool {
   readonly #pages: Uint32Array[] = [];
   #end = 0;
@@ -251,10 +243,5 @@ class WordPool {
 
   set(at: number, word: number): void {
     (this.#pages[at >>> 15] as Uint32Array)[at & (PAGE_WORDS - 1)] = word;
-  }
-
-  /** Level of the slice that ends at a link word that was not yet used. */
-  level(link: number): number {
-    return this.get(link);
   }
 }
