@@ -10,7 +10,7 @@ import { CONTAINER_FOOTER_BYTES, CONTAINER_LAYOUT, MAX_SECTIONS, SECTION_ALIGNME
 import { encodeFooter, encodeHeader, encodeToc, type SectionInfo } from './container.ts';
 
 /** Small writes are gathered, so that a section written row by row costs few system calls. */
-const BUFFER_BYTES = 256 * 1024;
+const BUFFER_BYTES = 64 * 1024;
 const PADDING = Buffer.alloc(SECTION_ALIGNMENT);
 
 export interface ContainerSpec {

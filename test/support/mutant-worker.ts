@@ -14,15 +14,30 @@ registerHooks({
   },
 });
 
-const { explore } = await import('./crash-explorer.ts');
-const { allScenarios } = await import('./scenarios/all.ts');
-const scenario = allScenarios.find((one) => one.name.startsWith(request.scenario));
-if (scenario === undefined) throw new Error(`no scenario is called '${request.scenario}'`);
 let wrong: string[];
 try {
-  const result = await explore(scenario, { seed: 1, exhaustive: 7, samples: 8, maxStates: 3000, nestedEvery: 50, stopAtFirst: true });
-  wrong = [...result.violations.keys()];
+  wrong = request.scenario === 'errors' ? await errorSweep() : await crashSweep();
 } catch (error) {
   wrong = [`the workload itself fails: ${String(error)}`];
 }
 parentPort?.postMessage(wrong);
+
+async function crashSweep(): Promise<string[]> {
+  const { explore } = await import('./crash-explorer.ts');
+  const { allScenarios } = await import('./scenarios/all.ts');
+  const scenario = allScenarios.find((one) => one.name.startsWith(request.scenario));
+  if (scenario === undefined) throw new Error(`no scenario is called '${request.scenario}'`);
+  const result = await explore(scenario, { seed: 1, exhaustive: 7, samples: 8, maxStates: 3000, nestedEvery: 50, stopAtFirst: true });
+  return [...result.violations.keys()];
+}
+
+async function errorSweep(): Promise<string[]> {
+  const { countCalls, preparedDisk, runErrorCase } = await import('./error-sweep.ts');
+  const disk = await preparedDisk();
+  const calls = await countCalls(disk);
+  for (let n = 1; n <= calls; n++) {
+    const wrong = await runErrorCase(disk, { n, fault: { errno: 'EIO' }, isPersistent: false });
+    if (wrong.length > 0) return wrong;
+  }
+  return [];
+}

@@ -14,7 +14,7 @@ export interface Mutant {
   /** Occurs exactly once. */
   readonly from: string;
   readonly to: string;
-  /** A scenario whose name begins with this must catch it. */
+  /** A crash scenario whose name begins with this must catch it, or the error sweep ('errors'). */
   readonly scenario: string;
 }
 
@@ -122,4 +122,7 @@ export const mutants: readonly Mutant[] = [
 `,
     scenario: 'index, tombstones',
   },
+  { name: 'garbage is collected after a publish of unknown outcome', file: STORE, from: '    this.#mayDelete = false;\n', to: '', scenario: 'errors' },
+  { name: 'a file stays open after an error', file: ATOMIC, from: "    await file.close().catch(() => undefined); // the first error is the one that matters\n", to: '', scenario: 'errors' },
+  { name: 'a failed append is acknowledged', file: WRITER, from: '    for (const entry of [...group, ...this.#queue.splice(0)]) entry.reject(failure);\n', to: "    for (const entry of [...group, ...this.#queue.splice(0)]) entry.kind === 'append' ? entry.resolve({ lsn: entry.lsn, durable: true }) : entry.reject(failure);\n", scenario: 'errors' },
 ];

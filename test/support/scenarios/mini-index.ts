@@ -70,8 +70,13 @@ export class MiniIndex {
       onRecord: (record) => apply(JSON.parse(record.payload.toString()) as Batch, fresh, parts),
     });
     const index = new MiniIndex(env, dir, lease, store, writer, parts, fresh, replay.lastLsn);
-    await index.collect();
-    return index;
+    try {
+      await index.collect();
+      return index;
+    } catch (error) {
+      await writer.close().catch(() => undefined);
+      throw error;
+    }
   }
 
   numbers(): number[] {
