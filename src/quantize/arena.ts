@@ -14,6 +14,8 @@ const ALIGNMENT = 64;
 /** Grow by at least 1 MiB: each growth makes a new buffer object. */
 const MIN_GROWTH_PAGES = 16;
 const MAX_PAGES = 65_536;
+/** 4 GiB, 1 GiB, 256 MiB: without a wish, the largest that the machine allows. `maxBytes` tells which. */
+const DEFAULT_MAXIMA = [MAX_PAGES, 16_384, 4096];
 /** First page: query codes, then results. Address 0 is therefore never an allocation. */
 const SCRATCH_QUERY = 0;
 const SCRATCH_QUERY_BYTES = 32_768;
@@ -55,9 +57,8 @@ export class VectorArena {
   #peak = 0;
 
   constructor(options: ArenaOptions = {}) {
-    const pages = Math.min(MAX_PAGES, Math.max(1, Math.floor((options.maxBytes ?? MAX_PAGES * PAGE) / PAGE)));
-    this.memory = reserve(pages);
-    this.maxBytes = pages * PAGE;
+    const wanted = options.maxBytes === undefined ? DEFAULT_MAXIMA : [Math.min(MAX_PAGES, Math.max(1, Math.floor(options.maxBytes / PAGE)))];
+    [this.memory, this.maxBytes] = reserve(wanted);
     this.#kernel = loadKernel(this.memory, options.kernel);
   }
 
@@ -160,11 +161,16 @@ export class VectorArena {
   }
 }
 
-/** Shared memory reserves its maximum as address space; a machine with little of it gets a smaller maximum, or a typed error. */
-function reserve(maximum: number): SharedMemory {
-  try {
-    return new webAssembly.Memory({ initial: 1, maximum, shared: true });
-  } catch (cause) {
-    throw new CairnError('OVERLOADED', `cannot reserve ${maximum * PAGE} bytes of address space for vector codes`, { cause, hint: 'Lower the memory budget.' });
+/** Shared memory reserves its maximum as address space: takes the first of `maxima` (in pages) that the machine has room for. */
+function reserve(maxima: readonly number[]): [memory: SharedMemory, maxBytes: number] {
+  let cause: unknown;
+  for (const maximum of maxima) {
+    try {
+      return [new webAssembly.Memory({ initial: 1, maximum, shared: true }), maximum * PAGE];
+    } catch (error) {
+      cause = error;
+    }
   }
+  const bytes = (maxima.at(-1) ?? 0) * PAGE;
+  throw new CairnError('OVERLOADED', `cannot reserve ${bytes} bytes of address space for vector codes`, { cause, hint: 'Raise the limit on address space (ulimit -v).' });
 }
