@@ -7,13 +7,13 @@ import { join } from 'node:path';
 import { BUILT_IN_MODEL, CHUNKER_VERSION, createStaticEmbedder, Engine, FileVectorCache, nodeEnv, TOKENIZER_VERSION, asEpoch, type IndexOptions, type StaticEmbedder, type VectorCache } from '../src/api.ts';
 import type { ConfigValues } from './config/keys.ts';
 import { messageOf } from './errors.ts';
-import type { DaemonInfo, QueryEmbedder, Services } from './handlers/services.ts';
+import { ChangeAnnouncer } from './handlers/announcer.ts';
+import type { DaemonInfo, KnownIndex, QueryEmbedder, Services } from './handlers/services.ts';
 import { methodTable } from './handlers/table.ts';
 import type { GenerationLock } from './lifecycle/generation-lock.ts';
 import type { Composition, DaemonCore } from './lifecycle/run-daemon.ts';
 import { systemClock } from './owner/clock.ts';
 import { EngineIngest } from './owner/engine-ports.ts';
-import type { CodeIndexOwner } from './owner/index-owner.ts';
 import { OpenIndexes } from './owner/index-owners.ts';
 import { WorkQueue } from './owner/work-queue.ts';
 import { WorkerWatcher } from './watch/worker-watcher.ts';
@@ -38,8 +38,9 @@ export async function compose(core: DaemonCore): Promise<Composition> {
     onCacheError: (error) => log.warn('cache.failed', { err: error }),
   });
   const watcher = config.values['watch.enabled'] ? new WorkerWatcher({ excluded: [endpoint.dataDir], onCrash: (error) => log.warn('watch.crashed', { err: error }) }) : null;
+  const announcer = new ChangeAnnouncer((name) => announce(core, owners.list().find((known) => known.name === name)));
   const owners = new OpenIndexes(engine, {
-    ingest, watcher, clock: systemClock, log, queue: new WorkQueue(ingest.capacity), onChange: (owner) => announce(core, owner),
+    ingest, watcher, clock: systemClock, log, queue: new WorkQueue(ingest.capacity), onChange: (owner) => announcer.changed(owner.name),
   });
   gauges(core, engine, ingest, cache);
   const services: Services = { info: infoOf(core), config, metrics: core.metrics, owners, embedder: ready(embedding) };
@@ -48,6 +49,7 @@ export async function compose(core: DaemonCore): Promise<Composition> {
     warmUp: () => owners.warmUp(),
     isBusy: () => owners.isBusy(),
     close: async (options) => {
+      announcer.close();
       await owners.close(options);
       await Promise.all([watcher?.close(), ingest.close()]);
       await engine.close();
@@ -100,9 +102,10 @@ async function openCache(core: DaemonCore, embedder: StaticEmbedder): Promise<(V
   }
 }
 
-function announce(core: DaemonCore, owner: CodeIndexOwner): void {
-  const { state, pendingFiles } = owner.status();
-  core.broadcast('index/changed', { index: owner.name, state, lsn: owner.index.version, pendingFiles });
+function announce(core: DaemonCore, known: KnownIndex | undefined): void {
+  if (known?.owner == null) return; // removed or unloaded since
+  const { state, pendingFiles } = known.owner.status();
+  core.broadcast('index/changed', { index: known.name, state, lsn: known.owner.index.version, pendingFiles });
 }
 
 function gauges({ metrics }: DaemonCore, engine: Engine, ingest: EngineIngest, cache: { readonly stats: FileVectorCache['stats'] } | null): void {

@@ -5,13 +5,13 @@ import { field, params } from '../rpc/schema.ts';
 import type { MethodGroup, RequestContext } from '../rpc/table.ts';
 import { fullStatus, round, runResult, summaryOf, toSegment } from './convert.ts';
 import { INDEX_REF, WAITING } from './fields.ts';
-import type { IndexOwner, IndexOwners, RunCounts, Services, WaitOptions } from './services.ts';
+import type { IndexOwner, IndexOwners, QueryEmbedder, RunCounts, Services, WaitOptions } from './services.ts';
 
 type IndexMethod = 'index/create' | 'index/open' | 'index/list' | 'index/status' | 'index/flush' | 'index/verify' | 'index/inspect' | 'index/delete' | 'index/rebuild';
 
 const CREATE = { root: field.path(), name: field.indexName().optional(), lexicalOnly: field.flag().optional(), ...WAITING };
 
-export function indexMethods({ owners }: Services): MethodGroup<IndexMethod> {
+export function indexMethods({ owners, embedder }: Services): MethodGroup<IndexMethod> {
   return {
     'index/create': {
       lane: 'write',
@@ -19,6 +19,7 @@ export function indexMethods({ owners }: Services): MethodGroup<IndexMethod> {
       params: params(CREATE),
       handler: async (request, context) => {
         const started = performance.now();
+        await requireEmbedder(embedder, request);
         const owner = await owners.create(definition(request));
         return runResult(owner, await covered(owner, request, context), started, true);
       },
@@ -27,7 +28,7 @@ export function indexMethods({ owners }: Services): MethodGroup<IndexMethod> {
       lane: 'write',
       summary: 'Opens the index of a source root, or makes it when there is none.',
       params: params({ ...CREATE, enclosing: field.flag().optional() }),
-      handler: (request, context) => open(owners, request, context),
+      handler: (request, context) => open(owners, embedder, request, context),
     },
     'index/list': {
       lane: 'read',
@@ -93,10 +94,10 @@ export function indexMethods({ owners }: Services): MethodGroup<IndexMethod> {
 
 const NEVER = new AbortController().signal;
 
-async function open(owners: IndexOwners, request: IndexOpenParams, context: RequestContext): Promise<IndexRunResult> {
+async function open(owners: IndexOwners, embedder: QueryEmbedder, request: IndexOpenParams, context: RequestContext): Promise<IndexRunResult> {
   const started = performance.now();
   const existing = (await owners.find(request.root)) ?? (request.enclosing === true ? await enclosing(owners, request.root, context.signal) : null);
-  const owner = existing ?? (await createOrFind(owners, request));
+  const owner = existing ?? (await createOrFind(owners, embedder, request));
   return runResult(owner, await covered(owner, request, context), started, existing === null);
 }
 
@@ -110,7 +111,8 @@ async function enclosing(owners: IndexOwners, root: string, signal: AbortSignal)
 }
 
 /** Two clients that open the same root at once: the second finds what the first one made. */
-async function createOrFind(owners: IndexOwners, request: IndexOpenParams): Promise<IndexOwner> {
+async function createOrFind(owners: IndexOwners, embedder: QueryEmbedder, request: IndexOpenParams): Promise<IndexOwner> {
+  await requireEmbedder(embedder, request);
   try {
     return await owners.create(definition(request));
   } catch (error) {
@@ -118,6 +120,13 @@ async function createOrFind(owners: IndexOwners, request: IndexOpenParams): Prom
     if (raced !== null) return raced;
     throw error;
   }
+}
+
+/** An index without vectors is made when asked for, never because the model could not be loaded. */
+async function requireEmbedder(embedder: QueryEmbedder, { lexicalOnly }: { readonly lexicalOnly?: boolean }): Promise<void> {
+  if (lexicalOnly === true) return;
+  const { embedder: loaded, problem } = await embedder.ready();
+  if (loaded === null) throw new CairnError('EMBEDDER_FAILED', problem ?? 'there is no embedder', { hint: 'Mend the setting embedder.model, or make the index lexical-only.' });
 }
 
 function definition({ root, name, lexicalOnly }: IndexCreateParams): { readonly root: string; readonly name?: string; readonly lexicalOnly?: boolean } {
