@@ -25,7 +25,6 @@ export interface SchedulerHooks {
   failed?(path: string, reason: string, final: boolean): void;
   /** Commits fail as a whole (disk full, poisoned log); null when they work again. */
   blocked?(error: unknown): void;
-  idle?(): void;
 }
 
 export interface SchedulerOptions {
@@ -130,6 +129,7 @@ export class Scheduler {
   /** Drops what waits (a later reconcile finds it again), ends what runs, commits what is read. */
   async stop(): Promise<void> {
     this.#stopped = true;
+    this.#rejectBarriers(new CairnError('CANCELLED', 'indexing was stopped'));
     for (const timer of this.#delayed.values()) timer.cancel();
     this.#delayed.clear();
     this.#blockedTimer?.cancel();
@@ -144,7 +144,6 @@ export class Scheduler {
       this.#whenQuiet = resolve;
       this.#checkQuiet();
     });
-    this.#rejectBarriers(new CairnError('CANCELLED', 'indexing was stopped'));
   }
 
   #checkQuiet(): void {
@@ -329,7 +328,7 @@ export class Scheduler {
       this.#lanes[next.lane].set(next.path, next);
     } else if (again !== null) this.#open.delete(again.seq);
     this.#resolveBarriers();
-    if (this.#tasks.size === 0 && this.#delayed.size === 0) this.#hooks.idle?.();
+    if (this.#tasks.size === 0) this.#unblock(); // nothing is left that could not be stored
   }
 
   #forget(task: Task): void {
