@@ -25,6 +25,11 @@ export interface DispatcherOptions {
   readonly log: RequestLog;
 }
 
+/** A handler that does not react to its signal for so long is left behind. */
+const ABORT_GRACE_MS = 500;
+
+const nextTurn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
+
 export class Dispatcher {
   readonly #options: DispatcherOptions;
   readonly #running = new Map<AbortController, Lane>();
@@ -63,15 +68,25 @@ export class Dispatcher {
     }
   }
 
-  /** Resolves when no read or write runs, or after `graceMs`; then what still runs is aborted. */
+  /**
+   * Waits up to `graceMs` for running requests, aborts what still runs, and waits a moment for the answers to that. The state is
+   * 'draining' already, so that no new work begins.
+   */
   async drain(graceMs: number): Promise<void> {
-    if (this.working > 0) {
-      this.#idle = Promise.withResolvers();
-      const timer = setTimeout(() => this.#idle?.resolve(), graceMs);
-      await this.#idle.promise;
-      clearTimeout(timer);
-    }
+    await this.#untilIdle(graceMs);
     for (const controller of this.#running.keys()) controller.abort();
+    await this.#untilIdle(ABORT_GRACE_MS);
+    await nextTurn(); // answers are written by the promises that wait for the handlers
+  }
+
+  async #untilIdle(ms: number): Promise<void> {
+    if (this.working === 0) return;
+    const idle = Promise.withResolvers<void>();
+    this.#idle = idle;
+    const timer = setTimeout(idle.resolve, ms);
+    await idle.promise;
+    clearTimeout(timer);
+    this.#idle = null;
   }
 
   async #run(name: MethodName, method: MethodDefinition, params: unknown, session: Session, signal: AbortSignal): Promise<unknown> {
