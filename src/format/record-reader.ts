@@ -1,6 +1,8 @@
 /**
  * A bounds-checked cursor over the bytes of one record. Every read past `end` fails with CORRUPT naming file and offset;
  * every count is checked against the bytes that are left before anything is allocated for it.
+ * Beside util/bytes.ts because a record holds thousands of small numbers and is decoded on the commit path: varints are read
+ * in one loop over the buffer, and are at most 32 bits.
  */
 import { CairnError } from '../util/errors.ts';
 

@@ -1,6 +1,6 @@
 /**
- * A growable little-endian byte buffer for encoders of records. Owns its buffer until `take`.
- * Varints are unsigned LEB128 of at most 32 bits. Never validates meaning: that is the encoder's business.
+ * A growable little-endian byte buffer for encoders that write millions of small numbers (document records, postings).
+ * Unlike util/bytes.ts it checks no ranges and knows only varints of at most 32 bits: its callers have checked.
  */
 export class RecordWriter {
   #buffer: Buffer;

@@ -29,6 +29,7 @@ class RowFile {
 
   /** Rows [from, to), verified, in memory of their own. */
   read(from: number, to: number): Uint8Array {
+    if (from < 0 || to > this.rows || from > to) throw new CairnError('INTERNAL', `vectors ${from}-${to} of ${this.rows}`);
     const rowBytes = this.#rowBytes;
     const bytes = new Uint8Array((to - from) * rowBytes);
     this.#container.readSync(this.#section, from * rowBytes, bytes);

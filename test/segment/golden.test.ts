@@ -4,11 +4,13 @@ import assert from 'node:assert/strict';
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import test from 'node:test';
-import { decodeDoc, encodeDoc } from '../../src/format/doc-codec.ts';
+import { decodeDoc, DOC_LIMITS, encodeDoc } from '../../src/format/doc-codec.ts';
 import type { DocRecord } from '../../src/format/doc.ts';
 import { nodeEnv } from '../../src/env/node-env.ts';
 import { VectorArena } from '../../src/quantize/index.ts';
 import { openSegment, verifySegment } from '../../src/segment/index.ts';
+import { KNOWN_TAGS } from '../../src/segment/layout.ts';
+import { FIELDS } from '../../src/segment/part.ts';
 import { GOLDEN_DOCS } from './golden-docs.ts';
 import { assertDoc, assertPart } from './part-model.ts';
 import { segmentFolder, specOf } from './segment-folder.ts';
@@ -43,4 +45,20 @@ test('[1.5] a segment of the first format is written byte for byte and opens', a
   assertPart(segment, GOLDEN_DOCS, 5);
   assert.deepEqual((await verifySegment(segment, { deep: true })).damages, []);
   await segment.close();
+});
+
+test('FORMAT.md names every section tag, field and limit', () => {
+  const text = readFileSync(join(import.meta.dirname, '..', '..', 'src', 'format', 'FORMAT.md'), 'utf8');
+  const segment = text.slice(text.indexOf('## Segment'));
+  const rows = new Map([...segment.matchAll(/^\| ([\d, –]+) \| ([^|]+) \|/gm)].map((match) => [(match[1] as string).trim(), match[2]]));
+  const documented = [...rows.keys()].flatMap((key) => {
+    const [first, last] = key.split('–').map(Number);
+    return last === undefined ? key.split(', ').map(Number) : Array.from({ length: last - (first as number) + 1 }, (_, i) => (first as number) + i);
+  });
+  assert.deepEqual(documented.sort((a, b) => a - b), [...KNOWN_TAGS].sort((a, b) => a - b));
+  assert.ok(segment.includes(FIELDS.join(', ')), 'fields in the order of their tags');
+  const record = text.slice(text.indexOf('## Document record'), text.indexOf('## Segment'));
+  for (const limit of [DOC_LIMITS.chunks, DOC_LIMITS.edges, DOC_LIMITS.strings, DOC_LIMITS.stringBytes, DOC_LIMITS.dimension]) {
+    assert.ok(record.includes(limit.toLocaleString('en-US')), `limit ${limit}`);
+  }
 });
