@@ -54,6 +54,8 @@ export class CodeIndexOwner implements IndexOwner {
   readonly #scheduler: Scheduler;
   readonly #follower: TreeFollower | null;
   readonly #startedEmpty: boolean;
+  /** Its rows are of another embedder than ours: it answers, but takes nothing new. */
+  readonly #refusal: CairnError | null;
   #firstPass: Promise<void> | null = null;
   #caughtUp = false;
   #isClosed = false;
@@ -79,7 +81,8 @@ export class CodeIndexOwner implements IndexOwner {
       failed: (path, reason, final) => this.#fileFailed(path, reason, final),
       blocked: (error) => this.#blocked(error),
     }, tuning.scheduler);
-    this.#follower = this.root === null ? null : this.#makeFollower(this.root);
+    this.#refusal = this.root === null ? null : embedderMismatch(index, services.ingest);
+    this.#follower = this.root === null || this.#refusal !== null ? null : this.#makeFollower(this.root);
     if (this.#follower === null) this.#caughtUp = true;
   }
 
@@ -241,6 +244,7 @@ export class CodeIndexOwner implements IndexOwner {
   }
 
   async #freshNow(): Promise<void> {
+    if (this.#refusal !== null) throw this.#refusal;
     if (this.#follower === null) return;
     await this.#follower.walkNow('fresh');
     await this.#scheduler.barrier();
@@ -257,6 +261,7 @@ export class CodeIndexOwner implements IndexOwner {
   }
 
   async #rebuildNow(): Promise<void> {
+    if (this.#refusal !== null) throw this.#refusal;
     if (this.#follower === null) throw new CairnError('UNSUPPORTED', `index '${this.name}' has no source tree to be built from`);
     await this.#follower.walkNow('rebuild');
     await this.#readEverythingAgain();
@@ -336,6 +341,7 @@ export class CodeIndexOwner implements IndexOwner {
       pendingBulk: this.#scheduler.pendingBulk,
       recoveryDegraded: degraded,
       quarantined: degraded.length > 0 ? 0 : quarantined.length,
+      refusal: this.#refusal,
       persistError: this.#persister.error,
       commitError: this.#scheduler.blockedBy,
       walkError: this.#follower?.walkError ?? null,
@@ -359,4 +365,15 @@ export class CodeIndexOwner implements IndexOwner {
       hint: 'Nothing is lost: acknowledged changes are in the log and come back when the index is opened.',
     });
   }
+}
+
+/** Vectors of two models cannot be compared: never mixed. An index without vectors takes documents whatever the embedder is. */
+function embedderMismatch(index: DurableIndex, ingest: IngestPort): CairnError | null {
+  const { name, embedder, dimension } = index.metadata;
+  if (dimension === 0 || embedder?.fingerprint === ingest.embedder?.fingerprint) return null;
+  const ours = ingest.embedder === null ? 'no embedder is available' : `the embedder is ${ingest.embedder.name} ${ingest.embedder.revision} (${ingest.embedder.fingerprint.slice(0, 8)})`;
+  const its = embedder === null ? 'unknown' : `${embedder.name} ${embedder.revision} (${embedder.fingerprint.slice(0, 8)})`;
+  return new CairnError('EMBEDDER_MISMATCH', `index '${name}' was made with embedder ${its}, and ${ours}: changes of its tree are not added`, {
+    hint: `Use the embedder it was made with, or make it again: cairn delete ${name}, then cairn index.`,
+  });
 }

@@ -246,7 +246,7 @@ export class OpenIndexes implements IndexOwners {
 
   async #closeAll(persist: boolean): Promise<void> {
     await this.#warming;
-    await Promise.allSettled([...this.#leaving.values()]);
+    await Promise.allSettled(this.#leaving.values());
     const closed = await Promise.allSettled([...this.#open.keys()].map((name) => this.#closeOwner(name, persist)));
     for (const result of closed) if (result.status === 'rejected') this.#services.log.warn('index.close-failed', { error: result.reason as unknown });
   }

@@ -15,6 +15,8 @@ export interface OwnerFacts {
   readonly pendingBulk: number;
   readonly recoveryDegraded: readonly string[];
   readonly quarantined: number;
+  /** Why nothing may be added to this index, or null. */
+  readonly refusal: unknown;
   readonly persistError: unknown;
   readonly commitError: unknown;
   readonly walkError: unknown;
@@ -44,6 +46,7 @@ function seriousReasons(facts: OwnerFacts): string[] {
   return [
     ...facts.recoveryDegraded,
     ...(facts.quarantined > 0 ? [`${facts.quarantined} damaged ${facts.quarantined === 1 ? 'file is' : 'files are'} in quarantine`] : []),
+    ...(facts.refusal === null ? [] : [messageOf(facts.refusal)]),
     ...(facts.commitError === null ? [] : [`changes cannot be stored: ${messageOf(facts.commitError)}`]),
     ...(facts.persistError === null ? [] : [`saving to segments fails and is retried: ${messageOf(facts.persistError)}`]),
   ];

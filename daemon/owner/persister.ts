@@ -168,8 +168,8 @@ export class Persister {
     this.#lastCause = cause;
     this.#firstDirtyAt = this.#clock.monotonic();
     try {
-      // A turn of the microtask queue first: `#saving` must be set before `finally` can clear it.
-      await null;
+      // One turn first: `#saving` must be set before `finally` can clear it.
+      await Promise.resolve();
       const result = await this.#target.persist(cause);
       if (this.#target.durableVersion <= before) {
         throw new CairnError('INTERNAL', `a save (${cause}) reported success but the durable version stayed at ${before}`);
@@ -267,7 +267,7 @@ export class Persister {
   async #compact(): Promise<void> {
     let next: number | null = null;
     try {
-      await null;
+      await Promise.resolve();
       this.#compactWanted = false;
       const result = await this.#target.compact();
       this.#compactFailing = 0;

@@ -4,7 +4,7 @@
  * Invariant: the watch is asked for before the first walk begins, and every sign of loss asks for another walk. (11)
  */
 import type { Snapshot } from '../../src/api.ts';
-import { isCairnError } from '../errors.ts';
+import { CairnError, isCairnError } from '../errors.ts';
 import type { IndexStatus } from '../protocol/types.ts';
 import { rootIdentity } from '../watch/root-identity.ts';
 import type { WatchEvent, WatchHandle, Watcher } from '../watch/watcher.ts';
@@ -86,9 +86,10 @@ export class TreeFollower {
     await this.walkNow('start');
   }
 
-  /** A walk that begins after this call. Rejects with ROOT_DETACHED, or why the tree cannot be walked. */
+  /** A walk that begins after this call. Rejects with ROOT_DETACHED, CANCELLED (closed), or why the tree cannot be walked. */
   async walkNow(reason: string): Promise<void> {
     await this.#loop.now(reason);
+    if (this.#abort.signal.aborted) throw new CairnError('CANCELLED', `${this.#port.root} is not followed any more`);
   }
 
   /** What the current rules say; ingest asks before it reads. */

@@ -40,7 +40,7 @@ export class FakePort implements SchedulerPort {
     this.mostReads = Math.max(this.mostReads, this.#reading.get(path) ?? 0);
     const content = this.disk.get(path); // read now, answered later
     if (this.hold) await new Promise<void>((resolve) => this.held.push({ path, end: resolve }));
-    else await null;
+    else await Promise.resolve();
     this.#reading.set(path, (this.#reading.get(path) ?? 1) - 1);
     const failure = this.readFailure?.(path) ?? null;
     if (failure instanceof Error) throw failure;
@@ -51,7 +51,7 @@ export class FakePort implements SchedulerPort {
   }
 
   async commit(batch: Batch): Promise<CommitResult> {
-    await null;
+    await Promise.resolve();
     const failure = this.commitFailure?.(batch) ?? null;
     if (failure !== null) throw failure;
     this.batches.push(batch);

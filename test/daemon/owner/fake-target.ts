@@ -19,10 +19,22 @@ export class FakeTarget implements PersistTarget {
   compactSteps = 0;
   compactError: unknown = null;
   most = 0;
+  /** Saves report success and do nothing. */
+  forgets = false;
   #now = 0;
 
   get wantsPersist(): boolean {
     return this.version - this.durableVersion >= this.limit;
+  }
+
+  /** Cause of the running save, if any. */
+  get cause(): string | undefined {
+    return this.running?.cause;
+  }
+
+  /** Ends the running save, if any. */
+  end(error?: unknown): void {
+    this.running?.end(error);
   }
 
   commit(count = 1): void {
@@ -41,7 +53,7 @@ export class FakeTarget implements PersistTarget {
           this.running = null;
           this.#now--;
           if (error !== undefined) return reject(error);
-          this.durableVersion = upTo;
+          if (!this.forgets) this.durableVersion = upTo;
           resolve(resultOf(cause));
         },
       };

@@ -5,7 +5,7 @@ import { CairnError } from '../../../src/util/errors.ts';
 
 const WELL: OwnerFacts = {
   isClosed: false, hasRoot: true, rootPresent: true, startedEmpty: false, caughtUp: true, pending: 0, pendingBulk: 0, recoveryDegraded: [], quarantined: 0,
-  persistError: null, commitError: null, walkError: null, watchReason: null, unreadable: new Map(), failedFiles: new Map(),
+  refusal: null, persistError: null, commitError: null, walkError: null, watchReason: null, unreadable: new Map(), failedFiles: new Map(),
 };
 const FULL = new CairnError('DISK_FULL', 'no space left');
 const state = (facts: Partial<OwnerFacts>) => stateOf({ ...WELL, ...facts });

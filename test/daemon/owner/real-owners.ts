@@ -7,6 +7,8 @@ import { dirname, join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { TestContext } from 'node:test';
 import { asEpoch, CHUNKER_VERSION, createStaticEmbedder, Engine, FileVectorCache, nodeEnv, TOKENIZER_VERSION, type IndexOptions } from '../../../src/api.ts';
+import type { Env } from '../../../src/env/env.ts';
+import { inlineRunner } from '../../../src/index/run-job.ts';
 import { systemClock } from '../../../daemon/owner/clock.ts';
 import { EngineIngest } from '../../../daemon/owner/engine-ports.ts';
 import { readFileTable } from '../../../daemon/owner/file-table.ts';
@@ -22,8 +24,8 @@ export interface RealOptions {
   readonly index?: Partial<IndexOptions>;
   readonly owners?: Partial<OwnersOptions>;
   readonly tuning?: OwnerTuning;
-  /** Change what the engine and the workers do. */
-  readonly wrapEngine?: (engine: Engine) => Engine;
+  /** Files of the engine; jobs of the storage thread then run in place. */
+  readonly env?: Env;
 }
 
 /** Walks come soon, so that tests do not wait for back-off. */
@@ -57,8 +59,12 @@ export class RealDaemon {
   async start(options: RealOptions = {}): Promise<Running> {
     const logged: Running['logged'] = [];
     const log = (event: string, fields: Readonly<Record<string, unknown>> = {}): void => void logged.push({ event, fields });
-    const opened = await Engine.open({ dataDir: this.dataDir, lease: { epoch: asEpoch(1), assertHeld: () => undefined }, options: { syncMode: 'off', ...options.index } });
-    const engine = options.wrapEngine?.(opened) ?? opened;
+    const engine = await Engine.open({
+      dataDir: this.dataDir,
+      lease: { epoch: asEpoch(1), assertHeld: () => undefined },
+      options: { syncMode: 'off', ...options.index },
+      ...(options.env === undefined ? {} : { env: options.env, runner: inlineRunner(options.env) }),
+    });
     const model = options.embed === true ? await createStaticEmbedder() : null;
     const cache = model === null ? null : await FileVectorCache.open({ env: nodeEnv(), directory: join(this.dataDir, 'embeddings'), identity: model.identity });
     const ingest = new EngineIngest({
