@@ -4,7 +4,7 @@
  */
 import type { Bitset } from '../util/bitset.ts';
 import type { Postings } from '../segment/part.ts';
-import type { Scratch, TouchList } from './scratch.ts';
+import type { Scratch } from './scratch.ts';
 import { idf, type PartQuery, type TermStatistics, type Totals } from './statistics.ts';
 import { BM25 } from './weights.ts';
 
@@ -122,7 +122,7 @@ export function scorePaths(parts: readonly PartQuery[], term: TermStatistics, bi
 
 const WHOLE_NAME = 2;
 
-/** Words in definition names: mask per doc (whole names too), idf mass per symbol (parts only). */
+/** Words in definition names, members left out: mask per doc (whole names too), idf mass per symbol (parts only). */
 export function scoreDefinitions(parts: readonly PartQuery[], term: TermStatistics, bit: number, mass: number, scratch: Scratch): void {
   const { symbolMass, symbols, definitionMasks, definitionDocs } = scratch;
   parts.forEach((query, i) => {
@@ -132,7 +132,7 @@ export function scoreDefinitions(parts: readonly PartQuery[], term: TermStatisti
     for (let j = 0; j < postings.count; j++) {
       const local = postings.ids[j] as number;
       const localDoc = symbolDocs[local] as number;
-      if (!inScope(query.scope.docs, localDoc)) continue;
+      if (!inScope(query.scope.docs, localDoc) || query.columns.isMember(local)) continue;
       const doc = query.docBase + localDoc;
       if (definitionMasks[doc] === 0) definitionDocs.add(doc);
       definitionMasks[doc] = (definitionMasks[doc] as number) | (1 << bit);
@@ -189,15 +189,12 @@ export function scoreDocTexts(parts: readonly PartQuery[], term: TermStatistics,
     const definitions = term.postings.definition[i] ?? null;
     for (let j = 0; definitions !== null && j < definitions.count; ) {
       const doc = part.symbolDocs[definitions.ids[j] as number] as number;
-      const first = j;
-      while (j < definitions.count && part.symbolDocs[definitions.ids[j] as number] === doc) j++;
-      add(scratch.definitionScores, doc, j - first, part.symbolStart(doc + 1) - part.symbolStart(doc), definition);
+      let names = 0;
+      for (; j < definitions.count && part.symbolDocs[definitions.ids[j] as number] === doc; j++) if (!columns.isMember(definitions.ids[j] as number)) names++;
+      if (names > 0) add(scratch.definitionScores, doc, names, part.symbolStart(doc + 1) - part.symbolStart(doc), definition);
     }
   });
 }
-
-/** Adds a doc to the list of those with a text score the first time it gets one. */
-export type { TouchList };
 
 export function partOfChunk(parts: readonly PartQuery[], chunk: number): PartQuery {
   for (let i = parts.length - 1; i > 0; i--) if (chunk >= (parts[i] as PartQuery).chunkBase) return parts[i] as PartQuery;

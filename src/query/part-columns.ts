@@ -24,6 +24,8 @@ export class PartColumns {
   /** Order of docs with equal scores: shallow first, then by a hash of the key. The same for the same key in any part. */
   ties = new Float64Array(0);
   sides = new Uint8Array(0);
+  /** 0 = not looked up yet, 1 = a definition, 2 = a member of one (field, property). */
+  #symbolRanks = new Uint8Array(0);
   readonly #part: IndexPart;
   readonly #stems = new Map<number, StemWords>();
   readonly #directoryLengths = new Map<string, number>();
@@ -39,6 +41,20 @@ export class PartColumns {
     if (docCount > this.pathLengths.length) this.#grow(Math.max(docCount, this.pathLengths.length * 2));
     for (let doc = this.#docs; doc < docCount; doc++) this.#add(doc);
     this.#docs = docCount;
+  }
+
+  /** True for fields and properties: their names say little about what a file is for. */
+  isMember(symbol: number): boolean {
+    if (symbol >= this.#symbolRanks.length) {
+      const grown = new Uint8Array(Math.max(this.#part.symbolCount, symbol + 1));
+      grown.set(this.#symbolRanks);
+      this.#symbolRanks = grown;
+    }
+    if (this.#symbolRanks[symbol] === 0) {
+      const { kind } = this.#part.symbol(symbol);
+      this.#symbolRanks[symbol] = kind === 'field' || kind === 'property' ? 2 : 1;
+    }
+    return this.#symbolRanks[symbol] === 2;
   }
 
   stemWords(doc: number): StemWords {

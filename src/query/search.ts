@@ -15,7 +15,7 @@ import { withScratch, type Scratch } from './scratch.ts';
 import { addNearest, prepareVectors, type PreparedVectors, type QueryVectors } from './semantic.ts';
 import { fileIdf, openParts, sumTotals, termStatistics, type PartQuery, type TermStatistics, type Totals } from './statistics.ts';
 import type { Lane, LaneReport, SearchRequest, SearchResult } from './types.ts';
-import { FEATURE_LANE, FEATURES, HYBRID, LEXICAL_PROSE, LEXICAL_SYMBOL, type WeightSet } from './weights.ts';
+import { FEATURE_LANE, FEATURES, HYBRID, LEXICAL, type WeightSet } from './weights.ts';
 
 /**
  * Searches one snapshot.
@@ -34,7 +34,7 @@ export function search(snapshot: Snapshot, request: SearchRequest, query: QueryV
   const sum = (count: (part: PartQuery) => number): number => parts.reduce((total, part) => total + count(part), 0);
   return withScratch(sum((p) => p.docCount), sum((p) => p.chunkCount), sum((p) => p.symbolCount), (scratch) => {
     const prepared = used.has('semantic') && vectors !== null ? prepareVectors(vectors) : null;
-    const weights = chooseWeights(plan, prepared, used);
+    const weights = chooseWeights(prepared, used);
     const context = { parts, scratch, used, weights, vectors: prepared, limit: request.limit };
     const { list, final } = gather(plan, context, signal);
     throwIfCancelled(signal);
@@ -103,8 +103,8 @@ function scoreTerm(term: TermStatistics, bit: number, mass: number, totals: Tota
 }
 
 /** The weight set for the lanes at hand, features of unused lanes left out. */
-function chooseWeights(plan: QueryPlan, vectors: PreparedVectors | null, used: ReadonlySet<Lane>): WeightSet {
-  const set = vectors !== null ? HYBRID : plan.isSymbol ? LEXICAL_SYMBOL : LEXICAL_PROSE;
+function chooseWeights(vectors: PreparedVectors | null, used: ReadonlySet<Lane>): WeightSet {
+  const set = vectors !== null ? HYBRID : LEXICAL;
   return Object.fromEntries(FEATURES.filter((name) => {
     const lane = FEATURE_LANE[name];
     return (set[name] ?? 0) > 0 && (lane === null || used.has(lane));

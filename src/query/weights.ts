@@ -33,15 +33,12 @@ export const HYBRID: WeightSet = {
   symbolDefinition: 0.5, definitionBest: 0.2, definitionPairs: 0.1, nameCover: 0.1,
 };
 
-/** Without an embedder, queries of several words. (HYBRID with vector weights 0 is worse.) */
-export const LEXICAL_PROSE: WeightSet = {
+/** Without an embedder. (HYBRID with vector weights 0 is worse; so is a set of its own for symbol queries.) */
+export const LEXICAL: WeightSet = {
   chunkMax: 0.5, chunkTop3: 0.4, commentText: 0.4,
   definitionText: 0.34, definitionBest: 0.4, symbolDefinition: 0.75,
   pathText: 0.4, stemMass: 0.5, stemCover: 0.35, stemExact: 0.15, symbolStem: 0.5, depth: 0.4,
 };
-
-/** Without an embedder, queries that look like one symbol. */
-export const LEXICAL_SYMBOL: WeightSet = { chunkMax: 1, symbolDefinition: 3, symbolStem: 1.5 };
 
 /** BM25 of chunk texts; files are compared by b = 0.5 for comments and definitions, 0.3 for paths, whose length says little. */
 export const BM25 = { k1: 1.2, b: 0.75, bComment: 0.5, bDefinition: 0.5, bPath: 0.3 } as const;
