@@ -1,9 +1,9 @@
 (class_specifier name: (_) @name body: (_)) @def.class
 (namespace_definition name: (_) @name) @def.namespace
 (function_definition declarator: (reference_declarator (function_declarator declarator: (_) @name))) @def.function
-(field_declaration declarator: (function_declarator declarator: (field_identifier) @name)) @def.method
-(field_declaration declarator: (pointer_declarator declarator: (function_declarator declarator: (field_identifier) @name))) @def.method
-(field_declaration declarator: (reference_declarator (function_declarator declarator: (field_identifier) @name))) @def.method
+; Pure virtual functions have no other definition; what is only declared here is defined elsewhere.
+(field_declaration declarator: (function_declarator declarator: (field_identifier) @name) default_value: (_)) @def.method
+(field_declaration declarator: (pointer_declarator declarator: (function_declarator declarator: (field_identifier) @name)) default_value: (_)) @def.method
 (alias_declaration name: (type_identifier) @name) @def.type
 (concept_definition name: (identifier) @name) @def.type
 

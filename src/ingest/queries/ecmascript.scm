@@ -1,4 +1,4 @@
-; What TypeScript, TSX and JavaScript have in common. Capture names: see ../syntax/captures.ts.
+; What TypeScript, TSX and JavaScript have in common. Capture names: see ../syntax/outline.ts.
 (generator_function_declaration name: (identifier) @name) @def.function
 (function_declaration name: (identifier) @name) @def.function
 (method_definition name: (_) @name) @def.method

@@ -17,8 +17,8 @@
   (#any-of? @_callback "callback" "macrocallback")) @def.function
 
 (call target: (identifier) @call
-  (#not-any-of? @call "def" "defp" "defmodule" "defmacro" "defmacrop" "defimpl" "defprotocol" "defdelegate" "defstruct" "defguard" "defguardp" "use" "alias" "import" "require" "type" "typep" "spec" "doc" "moduledoc" "callback"))
-(call target: (dot right: (identifier) @call))
+  (#not-any-of? @call "def" "defp" "defmodule" "defmacro" "defmacrop" "defimpl" "defprotocol" "defdelegate" "defstruct" "defguard" "defguardp" "use" "alias" "import" "require" "type" "typep" "spec" "doc" "moduledoc" "callback" "behaviour" "impl" "deprecated" "typedoc" "opaque" "macrocallback" "derive" "dialyzer" "tag"))
+(call target: (dot right: (identifier) @call) (arguments))
 (call target: (identifier) @_kind (arguments . (alias) @import) (#any-of? @_kind "alias" "import" "require" "use"))
 (call target: (identifier) @_kind (arguments . (dot left: (alias) @import)) (#any-of? @_kind "alias" "import" "require" "use"))
 (call target: (identifier) @_kind (arguments (keywords (pair value: (alias) @implements))) (#eq? @_kind "defimpl"))

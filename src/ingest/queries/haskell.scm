@@ -3,7 +3,7 @@
 (type_synomym name: (name) @name) @def.type
 (type_family name: (name) @name) @def.type
 (class name: (name) @name) @def.interface
-(instance name: (name) @name) @scope
+(instance patterns: (type_patterns . (_) @name)) @scope
 (data_constructor constructor: (_ name: (constructor) @name)) @def.constructor
 (newtype_constructor name: (constructor) @name) @def.constructor
 (field name: (field_name (variable) @name)) @def.field
@@ -19,7 +19,7 @@
 (infix right_operand: (variable) @reference)
 (import module: (module) @import)
 (instance name: (name) @implements)
-(deriving classes: (parens (name) @implements))
+(deriving classes: (_ (name) @implements))
 (deriving classes: (name) @implements)
 (name) @reference
 (signature) @attribute

@@ -14,7 +14,7 @@
 (nullsafe_member_call_expression name: (name) @call)
 (scoped_call_expression name: (name) @call)
 (object_creation_expression [(name) (qualified_name)] @call)
-(namespace_use_clause [(name) (qualified_name)] @import)
+(namespace_use_clause . [(name) (qualified_name)] @import)
 (include_expression (_ (string_content) @import))
 (include_once_expression (_ (string_content) @import))
 (require_expression (_ (string_content) @import))

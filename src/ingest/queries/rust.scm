@@ -4,6 +4,7 @@
 (enum_variant name: (identifier) @name) @def.constant
 (trait_item name: (type_identifier) @name) @def.trait
 (type_item name: (type_identifier) @name) @def.type
+(associated_type name: (type_identifier) @name) @def.type
 (mod_item name: (identifier) @name body: (_)) @def.module
 (function_item name: (identifier) @name) @def.function
 (function_signature_item name: (identifier) @name) @def.function
@@ -29,6 +30,6 @@
 (extern_crate_declaration name: (identifier) @import)
 (impl_item trait: (_) @implements)
 (trait_item bounds: (trait_bounds [(type_identifier) (scoped_type_identifier) (generic_type)] @extends))
-(type_identifier) @reference
+((type_identifier) @reference (#not-eq? @reference "Self"))
 (attribute_item) @attribute
 [(line_comment) (block_comment)] @comment

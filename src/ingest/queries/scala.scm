@@ -20,7 +20,7 @@
 (instance_expression (type_identifier) @call)
 (instance_expression (generic_type type: (type_identifier) @call))
 (import_declaration) @import
-(extends_clause type: (_) @extends)
+(extends_clause [(type_identifier) (generic_type) (stable_type_identifier)] @extends)
 (type_identifier) @reference
 (annotation) @attribute
 [(comment) (block_comment)] @comment

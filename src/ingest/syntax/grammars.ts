@@ -11,13 +11,13 @@ export type GrammarId =
 export interface Grammar {
   /** SHA-256 of the .wasm file, hex. */
   readonly sha256: string;
-  /** Query files, concatenated in this order; see queries/README in outline.ts for the capture names. */
+  /** Query files, concatenated in this order; capture names are explained in outline.ts. */
   readonly queries: readonly string[];
   /** Characters handed to the lexer at a time. Small where the external scanner jumps back and forth (scala: 4 times faster with 64). */
   readonly slice: number;
   /**
    * How far the lexer may look past the place where the parser stands. The scanner of swift otherwise reads to the end of
-   * the file again and again; long comments and strings widen it (see `lookahead` in tree-sitter.ts).
+   * the file again and again; long comments and strings widen it (LexerInput in tree-sitter.ts).
    */
   readonly lookahead: number | null;
 }
@@ -38,7 +38,7 @@ export const GRAMMARS: Readonly<Record<GrammarId, Grammar>> = {
   ruby: grammar('db6b357418d4154402e48b497dfa9128d592cf9c559bff1ea1e3fcfe3a3b8d56', ['ruby']),
   php: grammar('01e0af450e9dae33a62a2d7a407240be883574a49edc031eb2bc4b1f22b69e55', ['php']),
   kotlin: grammar('82f658c6d6e07f0c2a421ab7e1308763fffa16627c7d10e9dd9f6f9a4f9ff25a', ['kotlin']),
-  swift: grammar('3553bb4258b20fe3514c12a6e68d990036b9446e528283ec6ab79ede8854e791', ['swift'], 1024, 4096),
+  swift: grammar('3553bb4258b20fe3514c12a6e68d990036b9446e528283ec6ab79ede8854e791', ['swift'], 256, 8192),
   scala: grammar('b77bab5adc8f838178ba469db065fa4a1aa250c419530e85fd2e470c080515e1', ['scala'], 64),
   bash: grammar('5daf3f2ac1cea01a64cfd6878ef7d247310925a4c62238eb4b8c1feb5dce355a', ['bash']),
   lua: grammar('aedb69dbe1d27c031dde44e40e4ebb3c709adc51097be9f4114c60d6bd0262a4', ['lua']),

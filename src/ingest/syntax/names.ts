@@ -42,7 +42,7 @@ export function ownerName(text: string): string | null {
 /** Last part of a type or callee without arguments: `std::vector<T>` → 'vector', `a.b.C` → 'C', `&'a mut Foo` → 'Foo'. */
 export function typeName(text: string): string {
   const name = text.length > MAX_NAME * 4 ? text.slice(0, MAX_NAME) : text;
-  const bare = withoutArguments(name.replace(/^[\s&*@]+/, '').replace(/^('\w+\s+)?(mut|dyn|const|ref)\s+/, ''));
+  const bare = withoutArguments(name.replace(/^[\s&*@(]+/, '').replace(/^('\w+\s+)?(mut|dyn|const|ref)\s+/, ''));
   const parts = bare.split(/::|[.\\/:]/).map((part) => part.trim()).filter((part) => part !== '');
   const last = parts[parts.length - 1] ?? '';
   return /^[\p{L}\p{N}_$#]/u.test(last) ? (/^[\p{L}\p{N}_$#?!'-]+/u.exec(last)?.[0] ?? '') : last.slice(0, MAX_NAME);

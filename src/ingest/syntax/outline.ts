@@ -77,7 +77,7 @@ interface Collected {
 export function buildOutline(source: SourceText, language: string, matches: readonly Match[]): Outline {
   const collected = collect(source, language, matches);
   const items = mergeClauses(collected.items, language, source.text);
-  const symbols = nest(items, source, collected.lead);
+  const symbols = nest(items, source, collected.lead, language);
   return { symbols, edges: resolveOrigins(collected.edges, items, symbols, source), comments: collected.comments };
 }
 
@@ -152,12 +152,12 @@ function isAdjacent(text: string, end: number, start: number): boolean {
 }
 
 /** Works out parents, qualified names and final kinds; drops locals. One pass with a stack: no recursion. */
-function nest(items: readonly Item[], source: SourceText, lead: Uint8Array): OutlineSymbol[] {
+function nest(items: readonly Item[], source: SourceText, lead: Uint8Array, language: string): OutlineSymbol[] {
   const symbols: OutlineSymbol[] = [];
   const types = typesByName(items);
   const stack: Item[] = [];
   for (const item of items) {
-    while (stack.length > 0 && (stack[stack.length - 1] as Item).end <= item.start) stack.pop();
+    while (stack.length > 0 && !encloses(stack[stack.length - 1] as Item, item)) stack.pop();
     const outer = stack[stack.length - 1];
     if (item.kind !== 'scope' && VALUE.has(item.kind) && outer !== undefined && !outer.holdsValues) continue;
     const prefix = [outer?.qualified, item.owner].filter((part): part is string => typeof part === 'string' && part !== '');
@@ -169,8 +169,8 @@ function nest(items: readonly Item[], source: SourceText, lead: Uint8Array): Out
       continue;
     }
     const owner = item.owner === null ? undefined : types.get(typeName(item.owner));
-    const kind = finalKind(item, outer, owner !== undefined || item.owner !== null);
-    item.holdsValues = CONTAINER.has(kind);
+    const kind = finalKind(item, outer, item.owner, language);
+    item.holdsValues = CONTAINER.has(kind) || (kind === 'constructor' && language === 'haskell');
     item.symbol = symbols.length;
     const startLine = source.lineAt(item.start);
     symbols.push({
@@ -179,6 +179,11 @@ function nest(items: readonly Item[], source: SourceText, lead: Uint8Array): Out
     });
   }
   return symbols;
+}
+
+/** One statement that defines several names gives items of the same span: they stand side by side. */
+function encloses(outer: Item, inner: Item): boolean {
+  return outer.end > inner.start && !(outer.start === inner.start && outer.end === inner.end);
 }
 
 /** Absurd nesting must not make names of quadratic total length. */
@@ -198,15 +203,18 @@ function typesByName(items: readonly Item[]): Map<string, Item> {
   return types;
 }
 
-function finalKind(item: Item, outer: Item | undefined, owned: boolean): SymbolKind {
+function finalKind(item: Item, outer: Item | undefined, owner: string | null, language: string): SymbolKind {
   const kind = item.kind as SymbolKind;
-  const inType = outer !== undefined && (outer.kind === 'scope' || TYPE_LIKE.has(outer.kind));
+  const inType = outer !== undefined && (outer.kind === 'scope' || TYPE_LIKE.has(outer.kind) || outer.kind === 'module');
   if (kind === 'function' || kind === 'method') {
     if (inType && CONSTRUCTORS.has(item.name)) return 'constructor';
-    return inType || owned ? 'method' : kind;
+    if (language === 'cpp' && item.name === (owner === null ? outer?.name : typeName(owner))) return 'constructor';
+    if (kind === 'function') return owner !== null || (inType && outer.kind !== 'module') ? 'method' : 'function';
+    return outer === undefined && owner === null ? 'function' : 'method';
   }
-  if (kind === 'property' && !inType && !owned) return /^[A-Z][A-Z0-9_]*$/.test(item.name) ? 'constant' : 'variable';
-  return kind === 'variable' && /^[A-Z][A-Z0-9_]*$/.test(item.name) ? 'constant' : kind;
+  const isConstant = /^[A-Z][A-Z0-9_]*$/.test(item.name);
+  if (kind === 'property' && !inType && owner === null) return isConstant ? 'constant' : 'variable';
+  return kind === 'variable' && isConstant ? 'constant' : kind;
 }
 
 function leadLine(startLine: number, lead: Uint8Array): number {

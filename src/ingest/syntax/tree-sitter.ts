@@ -101,20 +101,14 @@ export class TreeSitter {
   }
 
   #parse(id: GrammarId, { language, query }: LoadedGrammar, text: string, deadline: number): ParseOutcome {
-    const { slice, lookahead } = GRAMMARS[id];
-    const reach = lookahead === null ? Number.POSITIVE_INFINITY : lookahead + longestRun(text);
-    let at = 0;
+    const input = new LexerInput(text, id);
     this.#parser.setLanguage(language);
-    const tree = this.#parser.parse(
-      (index) => (index > at + reach ? '' : text.slice(index, index + slice)),
-      null,
-      {
-        progressCallback: (state): boolean => {
-          at = state.currentOffset / 2; // bytes of UTF-16
-          return performance.now() > deadline;
-        },
+    const tree = this.#parser.parse((index) => input.read(index), null, {
+      progressCallback: (state): boolean => {
+        input.reached(state.currentOffset / 2); // bytes of UTF-16
+        return performance.now() > deadline;
       },
-    );
+    });
     if (tree === null) {
       this.#parser.reset();
       return { ok: false, reason: 'parse budget' };
@@ -137,6 +131,35 @@ function toMatch(match: { patternIndex: number; captures: { name: string; node: 
     pattern: match.patternIndex,
     captures: match.captures.map(({ name, node }) => ({ name, start: node.startIndex, end: node.endIndex })),
   };
+}
+
+/**
+ * Hands the text to the lexer in slices, and ends it early where a scanner looks too far ahead (see Grammar.lookahead).
+ * The parser's place is known from its progress reports, and from the lexer going back: it goes back to the start of a token.
+ */
+class LexerInput {
+  readonly #text: string;
+  readonly #slice: number;
+  readonly #reach: number;
+  #place = 0;
+  #last = 0;
+
+  constructor(text: string, id: GrammarId) {
+    const { slice, lookahead } = GRAMMARS[id];
+    this.#text = text;
+    this.#slice = slice;
+    this.#reach = lookahead === null ? Number.POSITIVE_INFINITY : lookahead + 2 * longestRun(text);
+  }
+
+  read(index: number): string {
+    if (index < this.#last) this.reached(index);
+    this.#last = index;
+    return index > this.#place + this.#reach ? '' : this.#text.slice(index, index + this.#slice);
+  }
+
+  reached(place: number): void {
+    if (place > this.#place) this.#place = place;
+  }
 }
 
 /** Length of the longest block comment or multi-line string: the lexer must be able to see all of it at once. */
