@@ -114,7 +114,7 @@ function readStamp(stamp: string): string {
 
 const sizeOf = (path: string): number => statSync(path, { throwIfNoEntry: false })?.size ?? 0;
 
-/** The last three lines after `from`; of structured lines only the message. */
+/** What the process said last, after `from`; of structured lines only the message. */
 function tail(path: string, from: number): string {
   const size = sizeOf(path);
   const start = Math.max(from > size ? 0 : from, size - LOG_TAIL_BYTES);
@@ -125,7 +125,10 @@ function tail(path: string, from: number): string {
   } finally {
     closeSync(fd);
   }
-  return buffer.toString('utf8').split('\n').filter((line) => line.trim() !== '').slice(-3).map(logMessage).join('\n');
+  const lines = buffer.toString('utf8').split('\n').filter((line) => line.trim() !== '').map(logMessage);
+  // An uncaught exception ends in its properties and the version of Node: the line with the message says more.
+  const thrown = lines.findLast((line) => /^\w*Error\b.*: /.test(line));
+  return thrown ?? lines.slice(-3).join('\n');
 }
 
 function logMessage(line: string): string {

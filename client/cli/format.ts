@@ -2,7 +2,7 @@
 
 export const count = (n: number): string => Math.round(n).toLocaleString('en-US');
 
-export const plural = (n: number, noun: string): string => `${count(n)} ${noun}${n === 1 ? '' : noun.endsWith('x') ? 'es' : 's'}`;
+export const plural = (n: number, noun: string): string => `${count(n)} ${noun}${n === 1 ? '' : /(x|ch|s)$/.test(noun) ? 'es' : 's'}`;
 
 export function bytes(n: number): string {
   const units = ['B', 'KiB', 'MiB', 'GiB', 'TiB'];

@@ -61,13 +61,16 @@ function highlight(line: string, words: RegExp | null, style: Style): string {
 
 const cut = (line: string): string => (line.length > MAX_COLUMNS ? `${line.slice(0, MAX_COLUMNS)}…` : line);
 
+/** A line of a file: its tabs stay. */
+const sourceLine = (text: string): string => neutralize(text).replaceAll('\n', '\u240a');
+
 /** grep's own layout: path:line:text, context lines with '-', groups apart. */
 export function renderMatch(match: GrepMatch, style: Style, words: RegExp | null): string {
   const path = style.path(oneLine(match.path));
-  const context = (text: string, line: number): string => `${path}${style.dim(`-${line}-`)}${cut(oneLine(text))}\n`;
+  const context = (text: string, line: number): string => `${path}${style.dim(`-${line}-`)}${cut(sourceLine(text))}\n`;
   const before = match.before.map((text, i) => context(text, match.line - match.before.length + i));
   const after = match.after.map((text, i) => context(text, match.line + 1 + i));
-  return [...before, `${path}:${match.line}:${highlight(cut(oneLine(match.text)), words, style)}\n`, ...after].join('');
+  return [...before, `${path}:${match.line}:${highlight(cut(sourceLine(match.text)), words, style)}\n`, ...after].join('');
 }
 
 export function renderSymbol(symbol: SymbolHit, style: Style): string {

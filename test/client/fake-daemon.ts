@@ -53,6 +53,7 @@ export class FakeDaemon {
     mkdirSync(dirname(fake.endpoint.tokenFile), { recursive: true, mode: 0o700 });
     mkdirSync(fake.endpoint.runDir, { recursive: true, mode: 0o700 });
     writeFileSync(fake.endpoint.tokenFile, 'secret\n', { mode: 0o600 });
+    rmSync(fake.endpoint.socket, { force: true });
     await new Promise<void>((done) => fake.#server.listen(fake.endpoint.socket, done));
     return fake;
   }

@@ -1,0 +1,204 @@
+import assert from 'node:assert/strict';
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import { exitCodeOf } from '../../client/cli/exit-codes.ts';
+import { bytes, duration, plural, table } from '../../client/cli/format.ts';
+import { renderProgress } from '../../client/cli/progress.ts';
+import type { DaemonStatus, IndexStatus, IndexSummary } from '../../daemon/protocol/types.ts';
+import { checkLeaks } from '../support/leaks.ts';
+import { tempDir } from '../support/temp-dir.ts';
+import { RUN, harness, runWith } from './cli-harness.ts';
+import { WireError } from './fake-daemon.ts';
+
+checkLeaks();
+
+const SUMMARY: IndexSummary = { index: 'pebble', kind: 'code', root: '/w/pebble', state: 'ready', reasons: [], docs: 12, chunks: 1234, lsn: 9, durableLsn: 7, diskBytes: 5_000_000, modifiedAt: '2026-01-01T00:00:00Z' };
+const INDEX: IndexStatus = {
+  ...SUMMARY, syncedLsn: 9, generation: 2, symbols: 5, edges: 6, vectors: 1234, segments: 1, memtableChunks: 10, memoryBytes: 1, walBytes: 2, pendingFiles: 0,
+  watcher: { state: 'watching', reason: null, lastReconcileAt: null },
+  persist: { inFlight: false, dirty: true, saves: 3, failures: 1, lastError: 'disk full', lastCause: 'commit' },
+  embedder: { name: 'cairn-static-256', revision: '1', dimension: 256, calls: 1, textsEmbedded: 0, cacheHits: 1234 },
+  recovery: { replayedBatches: 0, tornTailBytes: 0, quarantined: [], durationMs: 1 },
+  skipped: { binary: 2, secret: 1 },
+};
+const STATUS: DaemonStatus = {
+  ok: true, state: 'serving', pid: 77, epoch: 3, version: '0.1.0', uptimeMs: 65_000, protocol: 1, startedAt: '2026-01-01T00:00:00Z', dataDir: '/d', socket: '/d/s', logFile: '/d/l', node: 'v24', connections: 1, inFlight: 1,
+  memory: { rss: 104_857_600, heapUsed: 1_048_576, external: 0 }, eventLoop: { p50Ms: 0.1, p99Ms: 2.5, maxMs: 15 }, idleExitMs: null, embedder: null, indexes: [SUMMARY], failed: [], warnings: [],
+};
+
+test('[6.11] wrong usage is exit code 2, says what is wrong, and asks nothing of the daemon', async (t) => {
+  const { fake, run } = await harness(t);
+  const cases: readonly (readonly [readonly string[], RegExp])[] = [
+    [['search'], /missing required argument 'query'/],
+    [['search', ' '], /must not be empty/],
+    [['search', 'x', '--limit', 'many'], /whole number from 1 to 1000/],
+    [['search', 'x', '--limit', '0'], /whole number from 1 to 1000/],
+    [['search', 'x', '--limit', '1e2'], /whole number/],
+    [['search', 'x', '--no-such-option'], /unknown option/],
+    [['search', 'x', 'y'], /too many arguments/],
+    [['search', 'x', '--color', 'pink'], /Allowed choices are auto, always, never/],
+    [['frobnicate'], /unknown command/],
+    [['index', '.', '--wait', '--background'], /cannot be used with/],
+    [['delete'], /name the index to delete/],
+    [['delete', 'pebble', '--purge'], /needs a confirmation\nAdd --yes/],
+    [[], /Usage: cairn/],
+    [['daemon'], /Usage: cairn daemon/],
+  ];
+  for (const [args, message] of cases) {
+    const result = await run(args);
+    assert.equal(result.code, 2, `cairn ${args.join(' ')}: ${result.stderr}`);
+    assert.match(result.stderr, message);
+    assert.equal(result.stdout, '');
+  }
+  assert.equal(fake.requests.length, 0);
+});
+
+test('help and version are no errors, and every command has help', async () => {
+  const help = await runWith('/nowhere', ['--help']);
+  assert.equal(help.code, 0);
+  assert.match(help.stdout, /Exit codes: 0 done, 1 nothing found, 2 wrong usage, 3 damaged or degraded, 4 daemon unreachable/);
+  assert.match((await runWith('/nowhere', ['--version'])).stdout, /^\d+\.\d+\.\d+\n$/);
+  for (const command of ['index', 'search', 'grep', 'symbols', 'status', 'list', 'inspect', 'flush', 'verify', 'delete', 'doctor']) {
+    const { code, stdout } = await runWith('/nowhere', [command, '--help']);
+    assert.equal(code, 0);
+    assert.match(stdout, /--json/);
+  }
+});
+
+test('[6.11] exit codes by error code', () => {
+  const expected = { CANCELLED: 130, INVALID_ARGUMENT: 2, ROOT_NOT_FOUND: 2, NOT_FOUND: 2, DAEMON_UNREACHABLE: 4, TIMEOUT: 4, VERSION_SKEW: 4, CORRUPT: 3, DEGRADED: 3, DISK_FULL: 3, SOMETHING_NEW: 3 };
+  assert.deepEqual(Object.fromEntries(Object.keys(expected).map((code) => [code, exitCodeOf(code)])), expected);
+});
+
+test('no daemon to reach is exit code 4', async (t) => {
+  for (const args of [['list'], ['daemon', 'status'], ['search', 'x']]) {
+    const result = await runWith(join(tempDir(t), 'data'), args);
+    assert.equal(result.code, 4);
+    assert.match(result.stderr, /^cairn: no daemon is running\nStart it with: cairn daemon start\n$/);
+  }
+});
+
+test('index prints what it did; the documented JSON', async (t) => {
+  const { fake, run, dir } = await harness(t);
+  fake.answer('index/open', () => RUN);
+  assert.equal((await run(['index', 'sub'])).stdout, 'pebble /w/pebble: 12 files, 1,234 chunks, 1,000 embedded, 234 from the cache, 2.3 s\n');
+  const { root, wait } = fake.requests.at(-1)?.params ?? {};
+  assert.deepEqual({ root, wait }, { root: join(dir, 'sub'), wait: true });
+  const json = JSON.parse((await run(['index', 'sub', '--wait', '--json'])).stdout) as Record<string, unknown>;
+  for (const name of ['index', 'files', 'chunks', 'embedded', 'cached', 'tookMs']) assert.ok(name in json, name);
+  await run(['index', '--background', '--name', 'n', '--lexical-only']);
+  assert.deepEqual(fake.requests.at(-1)?.params, { root: dir, name: 'n', lexicalOnly: true });
+  fake.answer('index/rebuild', () => ({ ...RUN, state: 'degraded' }));
+  assert.equal((await run(['index', '--rebuild'])).code, 3);
+});
+
+test('status shows daemon and indexes; JSON has the full status of each', async (t) => {
+  const { fake, run } = await harness(t);
+  fake.answer('daemon/status', () => STATUS).answer('index/status', () => INDEX);
+  const text = await run(['status']);
+  assert.equal(text.code, 0);
+  assert.equal(text.stdout, `daemon      serving pid 77, version 0.1.0, up 1 min 5 s
+data        /d
+memory      100 MiB resident, 1.0 MiB heap
+event loop  p99 2.5 ms, max 15 ms
+clients     1 connection, 1 request in flight
+
+pebble  ready  /w/pebble
+  content   12 files, 1,234 chunks, 4.8 MiB on disk
+  log       LSN 9, synced 9, in segments 7; 1 segment, 10 chunks in memory
+  saving    3 saves, 1 failure: disk full, to be saved
+  watching  watching, 0 files pending
+  vectors   1,234 by cairn-static-256 1; 0 texts embedded, 1,234 from the cache since start
+  skipped   2 binary, 1 secret
+`);
+  const json = JSON.parse((await run(['status', '--json'])).stdout) as { daemon: { pid: number }; indexes: unknown[]; failed: unknown[] };
+  assert.deepEqual([json.daemon.pid, json.indexes, json.failed], [77, [INDEX], []]);
+});
+
+test('status: a failed or degraded index is exit code 3; one that cannot be opened is still listed', async (t) => {
+  const { fake, run } = await harness(t);
+  const failed = [{ index: 'old', path: '/d/indexes/old', code: 'CORRUPT', reason: 'metadata.json is damaged', hint: 'Restore it.' }];
+  fake.answer('daemon/status', () => ({ ...STATUS, failed, warnings: ['config.json: unknown key x'] }));
+  fake.answer('index/status', () => {
+    throw new WireError('CORRUPT', 'manifest 3 is damaged');
+  });
+  const { code, stdout } = await run(['status']);
+  assert.equal(code, 3);
+  assert.match(stdout, /warning: config\.json: unknown key x\n/);
+  assert.match(stdout, /error {4}manifest 3 is damaged/);
+  assert.match(stdout, /failed old: metadata\.json is damaged\n {2}Restore it\.\n/);
+});
+
+test('list prints a table', async (t) => {
+  const { fake, run } = await harness(t);
+  fake.answer('index/list', () => ({ indexes: [SUMMARY, { ...SUMMARY, index: 'a', root: null, docs: 100_000 }], failed: [] }));
+  assert.equal((await run(['list'])).stdout, `INDEX   STATE  FILES    CHUNKS  SIZE     ROOT
+pebble  ready       12   1,234  4.8 MiB  /w/pebble
+a       ready  100,000   1,234  4.8 MiB  -
+`);
+  fake.answer('index/list', () => ({ indexes: [], failed: [] }));
+  assert.match((await run(['list'])).stderr, /no indexes yet/);
+});
+
+test('[0.25] flush, verify and delete say what they did', async (t) => {
+  const { fake, run, dir } = await harness(t);
+  fake.answer('index/flush', () => ({ index: 'pebble', lsn: 9, durableLsn: 9, generation: 3, tookMs: 12 }));
+  assert.equal((await run(['flush', 'pebble'])).stdout, 'pebble: everything up to LSN 9 is in segments (generation 3, 12 ms)\n');
+  assert.deepEqual(fake.requests.at(-1)?.params, { index: 'pebble' });
+  await run(['flush', './pebble']);
+  assert.deepEqual(fake.requests.at(-1)?.params, { root: join(dir, 'pebble') });
+  const damages = [{ file: 'seg-1.cairn', offset: 77, what: 'checksum of the block' }];
+  fake.answer('index/verify', () => ({ index: 'pebble', ok: false, filesChecked: 3, bytesChecked: 2048, damages, tookMs: 5 }));
+  const verify = await run(['verify', '--deep']);
+  assert.equal(verify.code, 3);
+  assert.equal(verify.stdout, 'pebble: damaged, 3 files, 2.0 KiB, 5.0 ms\n  seg-1.cairn at 77: checksum of the block\n');
+  fake.answer('index/delete', ({ params }) => ({ index: 'pebble', purged: params['purge'] === true, keptAt: params['purge'] === true ? null : '/d/kept' }));
+  assert.match((await run(['delete', 'pebble'])).stdout, /kept at \/d\/kept/);
+  assert.equal((await run(['delete', 'pebble', '--purge', '--yes'])).stdout, 'pebble: deleted\n');
+  assert.equal((await run(['delete', 'pebble', '--purge'], { tty: true, confirm: false })).code, 2);
+  assert.equal((await run(['delete', 'pebble', '--purge'], { tty: true, confirm: true })).code, 0);
+});
+
+test('daemon logs reads the file itself, structured or not, and neutralizes it', async (t) => {
+  const { run, dir } = await harness(t);
+  assert.equal((await run(['daemon', 'logs'])).code, 2);
+  mkdirSync(join(dir, 'data', 'logs'));
+  const lines = ['{"level":30,"time":0,"pid":1,"msg":"first"}', '{"level":50,"time":1000,"msg":"bad\\u001b[2J","code":"IO"}', 'plain \u001b[31m crash'];
+  writeFileSync(join(dir, 'data', 'logs', 'daemon.log'), `${lines.join('\n')}\n`);
+  const { code, stdout } = await run(['daemon', 'logs', '-n', '2']);
+  assert.equal(code, 0);
+  assert.equal(stdout, '1970-01-01T00:00:01.000Z error bad\u241b[2J code=IO\nplain \u241b[31m crash\n');
+});
+
+test('[6.13] doctor works without a daemon and names the next command', async (t) => {
+  const { code, stdout } = await runWith(join(tempDir(t), 'data'), ['doctor']);
+  assert.ok([0, 3].includes(code));
+  assert.match(stdout, /daemon: not running\n\s+It starts by itself; or run: cairn daemon start/);
+  assert.match(stdout, /data directory: .*not made yet/);
+});
+
+test('[6.13] doctor finds open directories, damaged indexes and an answering daemon', async (t) => {
+  const { fake, run, dir } = await harness(t);
+  fake.answer('daemon/status', () => ({ ...STATUS, indexes: [{ ...SUMMARY, state: 'degraded', reasons: ['1 segment quarantined'] }] }));
+  mkdirSync(join(dir, 'data'), { recursive: true });
+  const { code, stdout } = await run(['doctor', '--json']);
+  assert.equal(code, 3);
+  const { ok, findings } = JSON.parse(stdout) as { ok: boolean; findings: { check: string; level: string; detail: string }[] };
+  assert.equal(ok, false);
+  assert.equal(findings.find((finding) => finding.check === 'daemon')?.level, 'ok');
+  const index = findings.find((finding) => finding.check === 'index pebble');
+  assert.deepEqual([index?.level, index?.detail], ['problem', 'degraded; 1 segment quarantined']);
+});
+
+test('numbers as text', () => {
+  assert.deepEqual([0, 1023, 1024, 1_500_000, 3e9, 5e15].map(bytes), ['0 B', '1023 B', '1.0 KiB', '1.4 MiB', '2.8 GiB', '4547 TiB']);
+  assert.deepEqual([0.04, 15.4, 999, 1000, 59_900, 61_000, 3_700_000].map(duration), ['0.0 ms', '15 ms', '999 ms', '1.0 s', '59.9 s', '1 min 1 s', '1 h 1 min']);
+  assert.deepEqual([plural(1, 'file'), plural(2, 'batch'), plural(1000, 'index')], ['1 file', '2 batches', '1,000 indexes']);
+  assert.equal(table([['A', 'N'], ['x', '1'], ['yy', '22']]), 'A   N\nx    1\nyy  22\n');
+});
+
+test('[6.11] progress without a known total shows counts alone', () => {
+  assert.equal(renderProgress({ phase: 'crawl', done: 1200, total: 0, unit: 'files' }), 'finding files  1,200 files');
+  assert.equal(renderProgress({ phase: 'index', done: 5, total: 4, unit: 'files' }), `indexing [${'#'.repeat(24)}] 100 %  5/4 files`);
+});

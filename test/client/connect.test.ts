@@ -1,0 +1,231 @@
+import assert from 'node:assert/strict';
+import { existsSync, mkdirSync, readFileSync, rmSync, statSync, utimesSync, writeFileSync } from 'node:fs';
+import { hostname } from 'node:os';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import type { TestContext } from 'node:test';
+import { fileURLToPath } from 'node:url';
+import { connect } from '../../client/cairn-client.ts';
+import type { ConnectOptions } from '../../client/connect-or-spawn.ts';
+import { isOwnerAlive, isProcessAlive, readLockOwner } from '../../client/lock-owner.ts';
+import { compareVersions } from '../../client/version.ts';
+import { checkLeaks } from '../support/leaks.ts';
+import { until } from '../support/cli.ts';
+import { tempDir } from '../support/temp-dir.ts';
+import { FakeDaemon, WireError, never } from './fake-daemon.ts';
+
+checkLeaks();
+
+const entry = fileURLToPath(new URL('daemon-process.ts', import.meta.url));
+const baseEnv = { PATH: process.env['PATH'] };
+
+/** Options for a private data directory; the process started in it is ended with the test. */
+function sandbox(t: TestContext, env: Readonly<Record<string, string>> = {}): { dataDir: string; options: ConnectOptions; starts: () => number } {
+  const dataDir = join(tempDir(t), 'data');
+  mkdirSync(dataDir, { mode: 0o700 });
+  t.after(async () => {
+    const pid = existsSync(join(dataDir, 'pid')) ? Number(readFileSync(join(dataDir, 'pid'), 'utf8')) : 0;
+    if (pid > 0 && isProcessAlive(pid)) {
+      process.kill(pid, 'SIGKILL');
+      await until(() => !isProcessAlive(pid), 'the fake daemon is gone');
+    }
+  });
+  const starts = (): number => (existsSync(join(dataDir, 'starts')) ? readFileSync(join(dataDir, 'starts'), 'utf8').trim().split('\n').length : 0);
+  return { dataDir, starts, options: { dataDir, entry, env: { ...baseEnv, FAKE_MODE: 'serve', ...env } } };
+}
+
+/** A lock as a daemon writes it, held by this (living) process. */
+function holdLock(dataDir: string, change: Readonly<Record<string, unknown>> = {}): void {
+  const dir = join(dataDir, 'lock', 'g0000000007');
+  mkdirSync(dir, { recursive: true });
+  const stat = readFileSync('/proc/self/stat', 'latin1');
+  const owner = {
+    pid: process.pid, start: stat.slice(stat.lastIndexOf(')') + 2).split(' ')[19], boot: readFileSync('/proc/sys/kernel/random/boot_id', 'latin1').trim(),
+    host: hostname(), epoch: 7, version: '0.1.0', ...change,
+  };
+  writeFileSync(join(dir, 'owner.json'), JSON.stringify(owner));
+}
+
+test('[6.1] the daemon is started when nobody serves, and used when somebody does', async (t) => {
+  const { dataDir, options, starts } = sandbox(t);
+  let announced = 0;
+  const first = await connect({ ...options, onStart: () => announced++ });
+  assert.equal((await first.health()).ok, true);
+  const second = await connect({ ...options, onStart: () => announced++ });
+  assert.equal(second.daemon.pid, first.daemon.pid);
+  assert.deepEqual([starts(), announced], [1, 1]);
+  assert.equal(statSync(join(dataDir, 'logs', 'daemon.log')).mode & 0o777, 0o600);
+  first.close();
+  second.close();
+});
+
+test('[6.1] many clients at once start it once', async (t) => {
+  const { options, starts } = sandbox(t);
+  const clients = await Promise.all(Array.from({ length: 10 }, () => connect(options)));
+  assert.equal(new Set(clients.map((client) => client.daemon.pid)).size, 1);
+  assert.equal(starts(), 1);
+  for (const client of clients) client.close();
+});
+
+test('after a crash of a serving daemon it is started again at once', async (t) => {
+  const { dataDir, options, starts } = sandbox(t);
+  const first = await connect(options);
+  process.kill(first.daemon.pid, 'SIGKILL');
+  assert.equal((await first.closed).code, 'DAEMON_UNREACHABLE');
+  await assert.rejects(first.health(), { code: 'DAEMON_UNREACHABLE', retryable: true });
+  await until(() => !isProcessAlive(first.daemon.pid), 'it is gone');
+  rmSync(join(dataDir, 'run'), { recursive: true });
+  const second = await connect(options);
+  assert.equal(starts(), 2);
+  second.close();
+});
+
+test('a daemon that cannot start is reported with its output, and not started again for ten seconds', async (t) => {
+  const { dataDir, options, starts } = sandbox(t, { FAKE_MODE: 'crash' });
+  await assert.rejects(connect(options), { code: 'DAEMON_UNREACHABLE', message: /exit code 3\): cannot open the lock: disk on fire/ });
+  await assert.rejects(connect(options), { code: 'DAEMON_UNREACHABLE', message: /has ended/, hint: /started again in \d+ s/ });
+  assert.equal(starts(), 1);
+  const past = new Date(Date.now() - 11_000);
+  utimesSync(join(dataDir, 'run', 'started'), past, past);
+  await assert.rejects(connect(options), { message: /exit code 3/ });
+  assert.equal(starts(), 2);
+});
+
+test('a start stamp from the future (clock set back) does not block starting', async (t) => {
+  const { dataDir, options } = sandbox(t);
+  mkdirSync(join(dataDir, 'run'), { mode: 0o700 });
+  const stamp = join(dataDir, 'run', 'started');
+  writeFileSync(stamp, '');
+  const future = new Date(Date.now() + 1e7);
+  utimesSync(stamp, future, future);
+  (await connect(options)).close();
+});
+
+test('our daemon loses the race: the one that won is used', async (t) => {
+  const { dataDir, options } = sandbox(t, { FAKE_MODE: 'lose' });
+  const pending = connect(options);
+  await until(() => existsSync(join(dataDir, 'starts')), 'ours has started');
+  const winner = await FakeDaemon.start(dataDir);
+  const client = await pending;
+  assert.equal(client.daemon.pid, process.pid);
+  client.close();
+  await winner.stop();
+});
+
+test('without the right to start one, no daemon is a clear answer', async (t) => {
+  const { options, starts } = sandbox(t);
+  await assert.rejects(connect({ ...options, spawn: 'never' }), { code: 'DAEMON_UNREACHABLE', message: 'no daemon is running', hint: /cairn daemon start/ });
+  assert.equal(starts(), 0);
+});
+
+test('a lock owner that lives but does not serve is reported, never replaced', { skip: process.platform !== 'linux' }, async (t) => {
+  const { dataDir, options, starts } = sandbox(t);
+  holdLock(dataDir);
+  await assert.rejects(connect({ ...options, startTimeoutMs: 300 }), { code: 'DAEMON_UNREACHABLE', message: new RegExp(`daemon hung \\(pid ${process.pid}\\)`), hint: /--force/ });
+  assert.equal(starts(), 0);
+});
+
+test('an owner of another boot, another start time or another host is not alive', { skip: process.platform !== 'linux' }, (t) => {
+  const { dataDir } = sandbox(t);
+  const alive = (change: Readonly<Record<string, unknown>>): boolean => {
+    holdLock(dataDir, change);
+    return isOwnerAlive(readLockOwner(join(dataDir, 'lock')));
+  };
+  assert.deepEqual([{}, { boot: 'x' }, { start: '1' }, { host: 'elsewhere' }, { pid: 2 ** 30 }].map(alive), [true, false, false, false, false]);
+  writeFileSync(join(dataDir, 'lock', 'g0000000007', 'owner.json'), '{');
+  assert.equal(readLockOwner(join(dataDir, 'lock')), null);
+  assert.equal(readLockOwner(join(dataDir, 'nowhere')), null);
+});
+
+test('a busy daemon is waited for', async (t) => {
+  const { dataDir, options } = sandbox(t);
+  const fake = await FakeDaemon.start(dataDir);
+  const hello = fake.answers.get('initialize');
+  let attempts = 0;
+  fake.answer('initialize', (request) => {
+    attempts++;
+    if (attempts < 3) throw new WireError('NOT_SERVING', 'starting', { retryable: true });
+    if (attempts === 3) throw new WireError('UNAUTHORIZED', 'the token was replaced');
+    return hello?.(request);
+  });
+  const client = await connect(options);
+  assert.equal(attempts, 4);
+  client.close();
+  await fake.stop();
+});
+
+test('a wrong token, a protocol that does not fit and a peer that is no daemon are told apart', async (t) => {
+  const { dataDir, options } = sandbox(t);
+  const fake = await FakeDaemon.start(dataDir);
+  writeFileSync(fake.endpoint.tokenFile, 'wrong');
+  await assert.rejects(connect({ ...options, startTimeoutMs: 100 }), { code: 'UNAUTHORIZED' });
+  fake.answer('initialize', () => {
+    throw new WireError('VERSION_SKEW', 'protocol 9 to 9 is spoken here');
+  });
+  await assert.rejects(connect(options), { code: 'VERSION_SKEW', hint: /cairn daemon stop/ });
+  fake.onSocket = (socket) => void socket.end('SSH-2.0-OpenSSH_9.9\r\n'.repeat(1000));
+  await assert.rejects(connect({ ...options, startTimeoutMs: 100 }), { code: 'PROTOCOL' });
+  await fake.stop();
+});
+
+test('an older client uses a newer daemon and never asks it to stop', async (t) => {
+  const { dataDir, options } = sandbox(t);
+  const fake = await FakeDaemon.start(dataDir);
+  fake.version = '9.0.0';
+  const client = await connect(options);
+  assert.equal(client.daemon.daemonVersion, '9.0.0');
+  assert.deepEqual(fake.requests.map((request) => request.method), ['initialize']);
+  client.close();
+  await fake.stop();
+});
+
+test('a newer client takes over from an older daemon once', async (t) => {
+  const { options, starts } = sandbox(t, { FAKE_VERSION: '0.1.0' });
+  const old = await connect({ ...options, clientVersion: '0.1.0' });
+  const client = await connect({ ...options, clientVersion: '0.2.0', env: { ...options.env, FAKE_VERSION: '0.2.0' } });
+  assert.notEqual(client.daemon.pid, old.daemon.pid);
+  assert.equal(client.daemon.daemonVersion, '0.2.0');
+  assert.equal(starts(), 2);
+  client.close();
+});
+
+test('an older daemon that refuses to hand over is used as it is', async (t) => {
+  const { dataDir, options } = sandbox(t);
+  const fake = await FakeDaemon.start(dataDir);
+  fake.answer('shutdown', ({ params }) => {
+    assert.deepEqual(params, { reason: 'handover' });
+    throw new WireError('VERSION_SKEW', 'not newer');
+  });
+  fake.answer('daemon/health', () => ({ ok: true }));
+  const client = await connect({ ...options, clientVersion: '5.0.0' });
+  assert.equal((await client.health()).ok, true);
+  client.close();
+  await fake.stop();
+});
+
+test('waiting for a daemon can be cancelled', async (t) => {
+  const { dataDir, options } = sandbox(t);
+  const fake = await FakeDaemon.start(dataDir);
+  fake.answer('initialize', never);
+  const abort = new AbortController();
+  const pending = connect({ ...options, signal: abort.signal });
+  await until(() => fake.requests.length === 1, 'it has asked');
+  abort.abort();
+  await assert.rejects(pending, { code: 'CANCELLED' });
+  await fake.stop();
+});
+
+test('a data directory whose socket path would be too long says what to do', async (t) => {
+  const { options } = sandbox(t);
+  const long = join(tempDir(t), 'x'.repeat(120));
+  await assert.rejects(connect({ ...options, dataDir: long, env: { TMPDIR: `/${'y'.repeat(110)}` }, spawn: 'never' }), (error: { code: string; hint?: string }) => {
+    // Either a shorter place was found (then nobody serves there), or the reason is given.
+    return error.code === 'DAEMON_UNREACHABLE' || (error.code === 'INVALID_CONFIG' && error.hint !== undefined);
+  });
+});
+
+test('versions are ordered by number, pre-releases before their release', () => {
+  const order = ['0.0.9', '0.1.0-beta.1', '0.1.0', '0.2.0', '0.10.0', '1.0.0'];
+  for (const [i, a] of order.entries()) for (const [j, b] of order.entries()) assert.equal(Math.sign(compareVersions(a, b)), Math.sign(i - j), `${a} ${b}`);
+  assert.equal(compareVersions('1.2.3+build', '1.2.3'), 0);
+});

@@ -1,0 +1,23 @@
+/**
+ * A process that plays the daemon for spawn tests. FAKE_MODE: 'serve', 'crash' (writes to its log and exits 3), 'lose' (exits
+ * 0 at once, as one that finds another daemon). Each start appends a line to <data>/starts.
+ */
+import { appendFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { FakeDaemon } from './fake-daemon.ts';
+
+const dataDir = process.env['CAIRN_DATA_DIR'] as string;
+appendFileSync(join(dataDir, 'starts'), `${process.pid}\n`);
+if (process.env['FAKE_MODE'] === 'crash') {
+  console.error('cannot open the lock: disk on fire');
+  process.exit(3);
+}
+if (process.env['FAKE_MODE'] === 'lose') process.exit(0);
+const daemon = await FakeDaemon.start(dataDir);
+daemon.version = process.env['FAKE_VERSION'] ?? daemon.version;
+daemon.answer('shutdown', () => {
+  setTimeout(() => process.exit(0), 20);
+  return { pid: process.pid };
+});
+daemon.answer('daemon/health', () => ({ ok: true, pid: process.pid }));
+writeFileSync(join(dataDir, 'pid'), String(process.pid));
