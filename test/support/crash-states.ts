@@ -168,7 +168,7 @@ function* choices(units: readonly Unit[], exhaustive: number, samples: number, r
   if (n <= exhaustive) {
     for (let bits = 0; bits < 2 ** n; bits++) yield Uint8Array.from({ length: n }, (_, i) => (bits >>> i) & 1);
     // Zeros and garbage instead of new sectors.
-    if (units.some((unit) => unit.kind === 'sector')) for (let i = 0; i < Math.min(samples, 2 ** n); i++) yield randomChoice(units, random);
+    if (units.some((unit) => unit.kind === 'sector')) for (let i = 0; i < Math.min(samples, 4 * 2 ** n); i++) yield randomChoice(units, random);
     return;
   }
   yield new Uint8Array(n);
