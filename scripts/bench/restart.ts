@@ -1,0 +1,63 @@
+// Warm restart of a real daemon: process start to first answer, and the embedder calls after it has looked at the whole tree.
+// Half of the rounds end with a drain, half with kill -9.
+// Usage: node scripts/bench/restart.ts --root DIR [--rounds 10] [--data-dir DIR (kept)] [--json]   (after npm run build)
+import { resolve } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+import { BenchDaemon, option, percentile, report, required, round } from './support.ts';
+
+const root = resolve(required('root'));
+const rounds = Number(option('rounds') ?? 10);
+const query = 'where is the configuration read';
+
+function isAlive(pid: number): boolean {
+  try {
+    return process.kill(pid, 0);
+  } catch {
+    return false;
+  }
+}
+
+const daemon = new BenchDaemon();
+try {
+  let client = await daemon.connect();
+  const run = await client.openIndex({ root, wait: true }, { timeoutMs: 3_600_000 });
+  await client.flushIndex({ index: run.index });
+  const times: Record<'drained' | 'killed', number[]> = { drained: [], killed: [] };
+  const caughtUp: number[] = [];
+  let embedderCalls = 0;
+  let emptyAnswers = 0;
+  let replayed = 0;
+  for (let i = 0; i < rounds; i++) {
+    const how = i % 2 === 0 ? 'drained' : 'killed';
+    const { pid } = await client.health();
+    if (how === 'drained') await client.shutdown({});
+    else process.kill(pid, 'SIGKILL');
+    await client.closed;
+    while (isAlive(pid)) await delay(5);
+    const started = performance.now();
+    client = await daemon.connect();
+    const { hits } = await client.search({ root, query, limit: 10 });
+    times[how].push(performance.now() - started);
+    if (hits.length === 0) emptyAnswers++;
+    await client.openIndex({ root, wait: true }, { timeoutMs: 600_000 });
+    caughtUp.push(performance.now() - started);
+    const status = await client.indexStatus({ index: run.index });
+    embedderCalls += status.embedder?.calls ?? 0;
+    replayed += status.recovery.replayedBatches;
+  }
+  const figures = (values: readonly number[]) => ({ p50: round(percentile(values, 0.5), 0), max: round(Math.max(...values), 0) });
+  report('warm restart', {
+    root,
+    files: run.files,
+    chunks: run.chunks,
+    rounds,
+    firstAnswerMs: { afterDrain: figures(times.drained), afterKill: figures(times.killed) },
+    caughtUpMs: figures(caughtUp),
+    embedderCalls,
+    emptyAnswers,
+    replayedBatches: replayed,
+  });
+  client.close();
+} finally {
+  await daemon.close();
+}
