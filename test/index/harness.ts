@@ -1,4 +1,5 @@
 /** An index in a temporary directory (or on an Env of the test) that can be closed and opened again. */
+import assert from 'node:assert/strict';
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { TestContext } from 'node:test';
@@ -11,8 +12,10 @@ import { indexOptions } from '../../src/index/options.ts';
 import { inlineRunner } from '../../src/index/run-job.ts';
 import type { StorageRunner } from '../../src/index/storage-jobs.ts';
 import type { DurableIndex, IndexOptions } from '../../src/index/types.ts';
+import type { Snapshot } from '../../src/index/snapshot.ts';
 import { VectorArena } from '../../src/quantize/arena.ts';
 import { BlockCache } from '../../src/segment/block-cache.ts';
+import { liveDocs } from '../model/index-model.ts';
 import { failingEnv, type FailingEnv } from '../support/failing-env.ts';
 import { testLease, type TestLease } from '../support/fence.ts';
 import { tempDir } from '../support/temp-dir.ts';
@@ -63,4 +66,25 @@ export async function newTestIndex(t: TestContext, init: TestIndexInit = {}): Pr
     await runner.close();
   });
   return test;
+}
+
+/** Versions of the tiny docs that a new snapshot of the index shows, by key; text and vector must agree. */
+export function versions(index: DurableIndex): Record<string, number> {
+  const snapshot = index.snapshot();
+  try {
+    return versionsOf(snapshot);
+  } finally {
+    snapshot.release();
+  }
+}
+
+export function versionsOf(snapshot: Snapshot): Record<string, number> {
+  const found: [string, number][] = [];
+  for (const { view, doc } of liveDocs(snapshot)) {
+    const chunk = view.part.chunkStart(doc);
+    const version = Number(view.part.chunkText(chunk).split(' ')[1]);
+    if (view.part.vectors !== null) assert.equal(view.part.vectors.readVector(chunk)[1], version);
+    found.push([view.part.docKey(doc), version]);
+  }
+  return Object.fromEntries(found.sort(([a], [b]) => (a < b ? -1 : 1)));
 }
