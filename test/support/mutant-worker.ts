@@ -25,7 +25,8 @@ parentPort?.postMessage(wrong);
 async function crashSweep(): Promise<string[]> {
   const { explore } = await import('./crash-explorer.ts');
   const { allScenarios } = await import('./scenarios/all.ts');
-  const scenario = allScenarios.find((one) => one.name.startsWith(request.scenario));
+  const isCalled = (one: { readonly name: string }): boolean => one.name.startsWith(request.scenario);
+  const scenario = allScenarios.find(isCalled) ?? (await import('./scenarios/durable-index-scenarios.ts')).durableIndexScenarios.find(isCalled);
   if (scenario === undefined) throw new Error(`no scenario is called '${request.scenario}'`);
   const result = await explore(scenario, { seed: 1, exhaustive: 7, samples: 8, maxStates: 3000, nestedEvery: 50, stopAtFirst: true });
   return [...result.violations.keys()];

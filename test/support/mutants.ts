@@ -125,4 +125,7 @@ export const mutants: readonly Mutant[] = [
   { name: 'garbage is collected after a publish of unknown outcome', file: STORE, from: '    this.#mayDelete = false;\n', to: '', scenario: 'errors' },
   { name: 'a file stays open after an error', file: ATOMIC, from: "    await file.close().catch(() => undefined); // the first error is the one that matters\n", to: '', scenario: 'errors' },
   { name: 'a failed append is acknowledged', file: WRITER, from: '    for (const entry of [...group, ...this.#queue.splice(0)]) entry.reject(failure);\n', to: "    for (const entry of [...group, ...this.#queue.splice(0)]) entry.kind === 'append' ? entry.resolve({ lsn: entry.lsn, durable: true }) : entry.reject(failure);\n", scenario: 'errors' },
+  { name: 'a new index directory is not synced into its parent', file: 'src/index/create.ts', from: '  await env.syncDir(dirname(dir));\n  const { writer }', to: '  const { writer }', scenario: 'commit, flush' },
+  { name: 'metadata.json before the manifest', file: 'src/index/create.ts', from: '  const { contentVersions, embedder } = metadata;\n', to: '  await writeFileAtomic(env, dir, METADATA_FILE, encodeMetadata(metadata));\n  const { contentVersions, embedder } = metadata;\n', scenario: 'commit, flush' },
+  { name: 'a flush forgets the deletes of older rows', file: 'src/index/publisher.ts', from: '  if (live === null || !hasAny(diedBetween(published, live, entry.docs))) return entry;\n', to: '  if (published !== live || !hasAny([])) return entry;\n', scenario: 'commit, flush' },
 ];

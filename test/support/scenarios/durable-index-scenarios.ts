@@ -137,11 +137,11 @@ function scenario(name: string, steps: readonly Step[], syncMode: SyncMode): Cra
 function judge(state: string, marks: readonly Mark[]): string | null {
   if (state === 'no index') return marks.some((mark) => mark.created === true) ? 'a created index is gone' : null;
   const [lsn, content] = state.split(':') as [string, string];
-  const begun = marks.flatMap((mark) => mark.begun ?? []);
+  const begun = marks.flatMap((mark) => (mark.begun === undefined ? [] : [mark.begun]));
   const acked = Math.max(0, ...marks.map((mark) => mark.acked ?? 0));
   if (Number(lsn) < acked) return 'an acknowledged batch is lost';
   if (Number(lsn) > begun.length) return 'more batches than were begun';
-  const expected = stateOf(begun.slice(0, Number(lsn)).reduce(apply, new Map<string, number>()));
+  const expected = stateOf(begun.slice(0, Number(lsn)).reduce<Map<string, number>>(apply, new Map()));
   return content === expected ? null : `not the state of its LSN, which is ${expected}`;
 }
 
