@@ -64,7 +64,7 @@ export async function searchSymbols(snapshot: Snapshot, request: SymbolRequest, 
 }
 
 function validate({ query, limit }: SymbolRequest): string {
-  const text = query.trim().slice(0, MAX_QUERY).replace(/::|->|#/g, '.');
+  const text = query.trim().slice(0, MAX_QUERY).replace(/::|->|(?<=[\w$])#/g, '.');
   if (text === '') throw new CairnError('INVALID_ARGUMENT', 'the symbol query is empty', { hint: 'Give a name, its beginning, or its capitals.' });
   if (!Number.isInteger(limit) || limit < 1 || limit > 1000) {
     throw new CairnError('INVALID_ARGUMENT', `limit ${limit} is not a whole number from 1 to 1000`, { hint: 'Ask for 20 results, say.' });
