@@ -184,7 +184,7 @@ function halfToFloat(half: number): number {
 
 function checkIds(tokenizer: TokenizerFile, tensors: Tensors, path: string): void {
   const rows = tensors.weights.length;
-  for (const [word, id] of tokenizer.vocabulary) {
-    if (id >= rows) throw new CairnError('CORRUPT', `${path}: ${JSON.stringify(word)} has the id ${id}, the model has ${rows} rows`, { path });
-  }
+  const { words, ids } = tokenizer.vocabulary;
+  const bad = ids.findIndex((id) => id >= rows);
+  if (bad >= 0) throw new CairnError('CORRUPT', `${path}: ${JSON.stringify(words[bad])} has the id ${ids[bad]}, the model has ${rows} rows`, { path });
 }

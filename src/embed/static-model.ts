@@ -11,7 +11,7 @@ import type { Tokenizer } from './tokenizer.ts';
 import type { TokenizerSpec } from './tokenizer-file.ts';
 import type { Pooling } from './model-config.ts';
 import { Vocabulary, fillVocabulary, vocabularyShape } from './vocabulary.ts';
-import type { VocabularyArrays, VocabularyShape } from './vocabulary.ts';
+import type { VocabularyArrays, VocabularyShape, WordList } from './vocabulary.ts';
 import { WordPiece } from './word-piece.ts';
 import type { EmbedderIdentity } from './embedder.ts';
 
@@ -22,7 +22,7 @@ export interface ModelParts {
   readonly maxTokens: number;
   readonly documentTemplate: string;
   readonly tokenizer: TokenizerSpec;
-  readonly vocabulary: readonly (readonly [string, number])[];
+  readonly vocabulary: WordList;
   /** Row-major, vocabulary size × dimension. */
   readonly rows: Int8Array | Float32Array;
   /** One factor per row. */
@@ -73,14 +73,11 @@ export class StaticModel {
   /** Copies the parts into shared memory. */
   static fromParts(parts: ModelParts): StaticModel {
     const { rows, weights, vocabulary, tokenizer, ...rest } = parts;
-    const continuations = vocabulary
-      .filter(([word]) => tokenizer.prefix !== '' && word.startsWith(tokenizer.prefix) && word.length > tokenizer.prefix.length)
-      .map(([word, id]) => [word.slice(tokenizer.prefix.length), id] as const);
-    const pieces = tokenizer.prefix === '' ? vocabulary : continuations;
+    const pieces = continuations(vocabulary, tokenizer.prefix);
     const description = {
       ...rest,
       tokenizer,
-      asciiVocabulary: vocabulary.every(([word]) => isAscii(word)),
+      asciiVocabulary: vocabulary.words.every(isAscii),
       rowType: rows instanceof Int8Array ? ('i8' as const) : ('f32' as const),
       rowCount: weights.length,
       words: vocabularyShape(vocabulary),
@@ -178,6 +175,18 @@ function normalize(vector: Float32Array): void {
   let sum = 0;
   for (let k = 0; k < vector.length; k++) sum += (vector[k] as number) * (vector[k] as number);
   if (sum > 0) scale(vector, 1 / Math.sqrt(sum));
+}
+
+/** The pieces that go on with a word, without their prefix. */
+function continuations({ words, ids }: WordList, prefix: string): WordList {
+  if (prefix === '') return { words, ids };
+  const pieces = { words: [] as string[], ids: [] as number[] };
+  words.forEach((word, i) => {
+    if (word.length <= prefix.length || !word.startsWith(prefix)) return;
+    pieces.words.push(word.slice(prefix.length));
+    pieces.ids.push(ids[i] as number);
+  });
+  return pieces;
 }
 
 function isAscii(text: string): boolean {

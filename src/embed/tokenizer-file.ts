@@ -4,6 +4,7 @@
  * is only nearly right gives vectors that are wrong without any sign of it.
  */
 import { CairnError } from '../util/errors.ts';
+import type { WordList } from './vocabulary.ts';
 
 export type NormalizerStep =
   | { readonly kind: 'replace'; readonly pattern: string; readonly content: string }
@@ -28,7 +29,7 @@ export interface TokenizerSpec {
 
 export interface TokenizerFile {
   readonly spec: TokenizerSpec;
-  readonly vocabulary: readonly (readonly [string, number])[];
+  readonly vocabulary: WordList;
 }
 
 type Json = Readonly<Record<string, unknown>>;
@@ -36,11 +37,12 @@ type Json = Readonly<Record<string, unknown>>;
 /** Fails with CORRUPT (not the expected shape) or UNSUPPORTED (a known shape that cairn does not implement). */
 export function readTokenizer(text: string, path: string): TokenizerFile {
   const reader = new Reader(path);
-  const root = reader.object(reader.parse(text), 'the file');
+  const scanned = scanVocabulary(text);
+  const root = reader.object(reader.parse(scanned?.rest ?? text), 'the file');
   reader.checkAddedTokens(root['added_tokens']);
   const model = reader.object(root['model'], 'model');
   if (model['type'] !== 'WordPiece') reader.unsupported(`model.type ${JSON.stringify(model['type'])}`);
-  const vocabulary = reader.vocabulary(model['vocab']);
+  const vocabulary = reader.vocabulary(scanned?.list ?? wordList(reader.object(model['vocab'], 'model.vocab')));
   const unknown = model['unk_token'];
   return {
     spec: {
@@ -48,10 +50,42 @@ export function readTokenizer(text: string, path: string): TokenizerFile {
       splits: reader.splits(root['pre_tokenizer'], 'pre_tokenizer'),
       prefix: reader.string(model['continuing_subword_prefix'] ?? '##', 'model.continuing_subword_prefix'),
       maxWordChars: reader.count(model['max_input_chars_per_word'] ?? 100, 'model.max_input_chars_per_word'),
-      unknownId: vocabulary.find(([word]) => word === unknown)?.[1] ?? -1,
+      unknownId: vocabulary.ids[typeof unknown === 'string' ? vocabulary.words.indexOf(unknown) : -1] ?? -1,
     },
     vocabulary,
   };
+}
+
+/**
+ * Takes the vocabulary out of the text without making an object of 30,000 keys, which is most of the time that loading a
+ * model takes. Only the plain form is scanned; null for anything else, which then goes through JSON.parse as a whole.
+ */
+function scanVocabulary(text: string): { readonly list: WordList; readonly rest: string } | null {
+  const opening = /"vocab"\s*:\s*\{/.exec(text);
+  if (opening === null || text.indexOf('"vocab"', opening.index + 1) >= 0) return null;
+  const start = opening.index + opening[0].length;
+  const words: string[] = [];
+  const ids: number[] = [];
+  // A key without escapes, a colon, a whole number, a comma or the end.
+  const entry = /\s*"([^"\\\x00-\x1f]*)"\s*:\s*(0|[1-9]\d{0,9})\s*([,}])/y;
+  entry.lastIndex = start;
+  for (;;) {
+    const match = entry.exec(text);
+    if (match === null) return null;
+    if (match[1] !== '') {
+      words.push(match[1] as string);
+      ids.push(Number(match[2]));
+    }
+    if (match[3] === '}') break;
+  }
+  if (new Set(words).size !== words.length) return null;
+  return { list: { words, ids }, rest: `${text.slice(0, start)}${text.slice(entry.lastIndex - 1)}` };
+}
+
+/** Values that are no numbers become NaN, which the check of the ids refuses. */
+function wordList(vocab: Json): WordList {
+  const words = Object.keys(vocab).filter((word) => word !== '');
+  return { words, ids: words.map((word) => (typeof vocab[word] === 'number' ? vocab[word] : Number.NaN)) };
 }
 
 /** BERT's punctuation: all ASCII signs that are no letters or digits, and the Unicode class P. */
@@ -123,14 +157,13 @@ class Reader {
     }
   }
 
-  vocabulary(value: unknown): (readonly [string, number])[] {
-    const entries = Object.entries(this.object(value, 'model.vocab'));
-    if (entries.length === 0) this.corrupt('model.vocab is empty');
-    for (const [word, id] of entries) {
-      if (!Number.isInteger(id) || (id as number) < 0 || (id as number) > 0x7fffffff) this.corrupt(`model.vocab: ${JSON.stringify(word)} has no valid id`);
-      if (word.length > MAX_PATTERN) this.corrupt(`model.vocab: a key of ${word.length} characters`);
-    }
-    return entries.filter(([word]) => word !== '') as [string, number][];
+  vocabulary({ words, ids }: WordList): WordList {
+    if (words.length === 0) this.corrupt('model.vocab is empty');
+    const bad = ids.findIndex((id) => !Number.isInteger(id) || id < 0 || id > 0x7fffffff);
+    if (bad >= 0) this.corrupt(`model.vocab: ${JSON.stringify(words[bad])} has no valid id`);
+    const long = words.find((word) => word.length > MAX_PATTERN);
+    if (long !== undefined) this.corrupt(`model.vocab: a key of ${long.length} characters`);
+    return { words, ids };
   }
 
   normalizers(value: unknown, part: string): NormalizerStep[] {

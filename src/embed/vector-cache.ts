@@ -7,6 +7,7 @@
  * misses, writes into "not cached", each counted and reported through `onWarning`.
  */
 import { join } from 'node:path';
+import { setImmediate } from 'node:timers/promises';
 import type { Env } from '../env/env.ts';
 import { CairnError, isCairnError } from '../util/errors.ts';
 import { CacheFile, NO_KEY, RECORDS_PER_FILE, removeCacheFile } from './cache-file.ts';
@@ -51,6 +52,8 @@ const WRITE_PAUSE_MS = 30_000;
 /** Neighbouring records are read together: gaps of a few records cost less than another read. */
 const MAX_GAP_RECORDS = 3;
 const MAX_RUN_BYTES = 256 * 1024;
+/** Keys that are taken into memory at once: a few milliseconds. */
+const LEARN_STEP = 8192;
 /** With a size limit, a file is at most this part of it, so that eviction goes in small steps. */
 const FILES_PER_LIMIT = 8;
 
@@ -189,7 +192,7 @@ export class FileVectorCache implements VectorCache {
     try {
       const { file, recovery } = await CacheFile.open(env, this.#directory, seq, identity);
       const slot = this.#files.push(file) - 1;
-      this.#learn(slot, recovery);
+      await this.#learn(slot, recovery);
       if (isLast && file.records < this.#recordsPerFile) this.#active = { slot, file, keys: [recovery.keys] };
       else if (recovery.scanned) await this.#guardWrite(() => file.writeKeys(recovery.keys));
     } catch (error) {
@@ -201,9 +204,10 @@ export class FileVectorCache implements VectorCache {
     }
   }
 
-  #learn(slot: number, recovery: Recovery): void {
+  async #learn(slot: number, recovery: Recovery): Promise<void> {
     const count = recovery.keys.length / VECTOR_KEY_BYTES;
     for (let record = 0; record < count; record++) {
+      if (record % LEARN_STEP === LEARN_STEP - 1) await setImmediate();
       const key = recovery.keys.subarray(record * VECTOR_KEY_BYTES, (record + 1) * VECTOR_KEY_BYTES);
       if (!key.equals(NO_KEY)) this.#setLocation(key, slot * RECORDS_PER_FILE + record);
     }

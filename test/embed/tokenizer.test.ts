@@ -6,6 +6,7 @@ import { readTokenizer } from '../../src/embed/tokenizer-file.ts';
 import type { TokenizerSpec } from '../../src/embed/tokenizer-file.ts';
 import { CodeTokenizer, GeneralTokenizer, isCodeTokenizer } from '../../src/embed/tokenizer.ts';
 import { BUILT_IN_MODEL } from '../../src/embed/static-embedder.ts';
+import type { WordList } from '../../src/embed/vocabulary.ts';
 import { Vocabulary, fillVocabulary, vocabularyShape } from '../../src/embed/vocabulary.ts';
 import { WordPiece } from '../../src/embed/word-piece.ts';
 import { testSeed } from '../support/random-docs.ts';
@@ -15,20 +16,22 @@ const seed = testSeed();
 const file = readFileSync(new URL('tokenizer.json', BUILT_IN_MODEL), 'utf8');
 const { spec, vocabulary } = readTokenizer(file, 'tokenizer.json');
 
-function vocabularyOf(words: readonly (readonly [string, number])[]): Vocabulary {
+function vocabularyOf(words: WordList): Vocabulary {
   const shape = vocabularyShape(words);
   const arrays = { slots: new Uint32Array(shape.slots), ends: new Uint32Array(shape.entries), ids: new Int32Array(shape.entries), units: new Uint16Array(shape.units) };
   fillVocabulary(words, arrays);
   return new Vocabulary(arrays, shape.longest);
 }
 
-function wordPieceOf(words: readonly (readonly [string, number])[], limits: TokenizerSpec): WordPiece {
-  const pieces = words.filter(([word]) => word.startsWith('##')).map(([word, id]) => [word.slice(2), id] as const);
-  return new WordPiece(vocabularyOf(words), vocabularyOf(pieces), limits);
+function wordPieceOf(list: WordList, limits: TokenizerSpec): WordPiece {
+  const { words, ids: wordIds } = list;
+  const continuing = words.flatMap((word, i) => (word.startsWith('##') ? [[word.slice(2), wordIds[i] as number] as const] : []));
+  const pieces = { words: continuing.map(([word]) => word), ids: continuing.map(([, id]) => id) };
+  return new WordPiece(vocabularyOf(list), vocabularyOf(pieces), limits);
 }
 
 /** The same by the shortest possible code, as the model card describes it. */
-const idOf = new Map(vocabulary);
+const idOf = new Map(vocabulary.words.map((word, i) => [word, vocabulary.ids[i] as number]));
 function referenceIds(text: string): number[] {
   const ids = idOf;
   const out: number[] = [];
@@ -148,6 +151,31 @@ for (const [what, change, message] of unsupported) {
     assert.throws(() => readTokenizer(text, 'dir/tokenizer.json'), { code: 'UNSUPPORTED', path: 'dir/tokenizer.json', message });
   });
 }
+
+test('the quick way through the vocabulary gives what JSON.parse gives', () => {
+  const key = fc.oneof(fc.string({ unit: 'binary', maxLength: 6 }), fc.constantFrom('a', '##b', '"', '\\', 'vocab', '\u2028', ''));
+  const vocab = fc.dictionary(key, fc.oneof(fc.nat(), fc.constantFrom<unknown>(1.5, -1, '3', null, 2 ** 40)), { maxKeys: 8, noNullPrototype: true });
+  const read = (text: string): unknown => {
+    try {
+      return readTokenizer(text, 't').vocabulary;
+    } catch (error) {
+      return (error as { code: string }).code;
+    }
+  };
+  fc.assert(
+    fc.property(vocab, fc.constantFrom(undefined, 1), (entries, indent) => {
+      const whole = bertTokenizer(entries as Record<string, number>);
+      // A second "vocab" in the text makes the quick way step aside.
+      assert.deepEqual(read(JSON.stringify(whole, null, indent)), read(JSON.stringify({ ...whole, vocab: 0 }, null, indent)));
+    }),
+    { seed, numRuns: 1000 },
+  );
+});
+
+test('a vocabulary with the same key twice is read as JSON reads it: the last one counts', () => {
+  const text = JSON.stringify(bertTokenizer({ a: 1, b: 2 })).replace('"b":2', '"a":3');
+  assert.deepEqual(readTokenizer(text, 't').vocabulary, { words: ['a'], ids: [3] });
+});
 
 test('any JSON in place of a tokenizer gives a typed error or a tokenizer', () => {
   const known = ['type', 'model', 'vocab', 'normalizer', 'normalizers', 'pre_tokenizer', 'pattern', 'Regex', 'content', 'behavior', 'added_tokens'];
