@@ -14,7 +14,9 @@ export interface Redaction {
 /** Cheap test: almost every file has none of these and is not scanned further. */
 const SUSPECT = /-----BEGIN|AKIA|ASIA|gh[pousr]_|github_pat_|glpat-|xox[abeoprs]-|sk-|sk_live|rk_live|AIza|ya29\.|eyJ|SG\.|npm_|pypi-|dop_v1_|hooks\.slack|AccountKey=|:\/\/[^\s/:@]{0,200}:[^\s/@]{1,200}@|(?:secret|token|passw|pwd|api_?-?key|access_?-?key|private_?-?key|credential|auth)/i;
 
-const KEY_BLOCK = /(-----BEGIN [A-Z0-9 ]*(?:PRIVATE KEY|PGP PRIVATE KEY BLOCK)[A-Z0-9 ]*-----)([\s\S]{1,20000}?)(-----END [A-Z0-9 ]*-----|$(?![\s\S]))/g;
+/** The body stops at the next line of dashes, so that many beginnings cost no more than one pass. */
+const KEY_BLOCK = /(-----BEGIN [A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)?-----)((?:(?!-----)[\s\S]){1,20000})(-----END [A-Z0-9 ]{0,60}-----)?/g;
+const BASE64_RUN = /[A-Za-z0-9+/=]{16,}/g;
 
 const TOKENS: readonly RegExp[] = [
   /\b(?:AKIA|ASIA|AGPA|AIDA|AROA)[A-Z0-9]{16}\b/g,
@@ -44,9 +46,11 @@ const ASSIGNMENT = /([A-Za-z0-9_.-]{0,60}(?:secret|token|passw(?:or)?d|passphras
 export function redact(text: string): Redaction {
   if (!SUSPECT.test(text)) return { text, count: 0 };
   let count = 0;
-  let out = text.replace(KEY_BLOCK, (_, begin: string, body: string, end: string) => {
+  let out = text.replace(KEY_BLOCK, (whole, begin: string, body: string, end: string | undefined) => {
+    // Code that only mentions the first line of a key is no key.
+    if (end === undefined && !/[A-Za-z0-9+/=]{40}/.test(body.slice(0, 300))) return whole;
     count++;
-    return begin + body.replace(/[^\r\n]+/g, REDACTED) + end;
+    return begin + (end === undefined ? body.replace(BASE64_RUN, REDACTED) : body.replace(/[^\r\n]+/g, REDACTED)) + (end ?? '');
   });
   for (const token of TOKENS) {
     out = out.replace(token, () => {

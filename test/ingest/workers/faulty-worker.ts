@@ -1,0 +1,36 @@
+/** An ingest worker that hangs or dies when it reads certain files; for the tests of the pool. */
+import fs from 'node:fs';
+import { syncBuiltinESMExports } from 'node:module';
+
+const { openSync, readSync } = fs;
+/** Files that change under the reader, by descriptor. */
+const changing = new Map<number, string>();
+const changed = new Set<string>();
+
+fs.openSync = (path, ...rest) => {
+  const name = String(path);
+  if (/hang\.ts$/.test(name)) for (;;);
+  if (/crash-always\.ts$/.test(name)) process.exit(3);
+  if (/heap\.ts$/.test(name)) for (const kept: number[][] = []; ; ) kept.push(new Array<number>(1_000_000).fill(kept.length));
+  if (/crash-once\.ts$/.test(name) && !fs.existsSync(`${name}.crashed`)) {
+    fs.writeFileSync(`${name}.crashed`, '');
+    process.exit(3);
+  }
+  const fd = openSync(path, ...rest);
+  if (/(changing|restless)\.ts$/.test(name)) changing.set(fd, name);
+  else changing.delete(fd);
+  return fd;
+};
+
+fs.readSync = ((fd: number, ...rest: [Buffer, number, number, null]) => {
+  const name = changing.get(fd);
+  if (name !== undefined && (name.endsWith('restless.ts') || !changed.has(name))) {
+    changed.add(name);
+    changing.delete(fd);
+    fs.appendFileSync(name, '// more\n');
+  }
+  return readSync(fd, ...rest);
+}) as typeof fs.readSync;
+syncBuiltinESMExports();
+
+await import('../../../src/ingest/worker.ts');
