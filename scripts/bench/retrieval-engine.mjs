@@ -6,6 +6,7 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { connect } from '../../client/index.ts';
 
 let shared = null;
@@ -23,7 +24,16 @@ async function stop() {
   await cairn.shutdown({});
   await cairn.closed;
   cairn.close();
+  while (isAlive(cairn.daemon.pid)) await sleep(20);
   rmSync(dataDir, { recursive: true, force: true });
+}
+
+function isAlive(pid) {
+  try {
+    return process.kill(pid, 0);
+  } catch {
+    return false;
+  }
 }
 
 export async function index(dir, options = {}) {

@@ -53,7 +53,8 @@ function compile(body: string, wholeWord: boolean, more: string): { source: stri
 
 function isValid(source: string, flags: string): boolean {
   try {
-    return new RegExp(source, flags) !== null;
+    new RegExp(source, flags);
+    return true;
   } catch {
     return false;
   }

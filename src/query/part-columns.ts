@@ -4,7 +4,9 @@
  */
 import { eachWord, pathParts, sideKinds, textTerms, wordTerms, type SideKind } from '../text/index.ts';
 import { identifierParts } from '../text/split.ts';
+import type { Snapshot } from '../index/snapshot.ts';
 import type { IndexPart } from '../segment/part.ts';
+import { Slices } from './slices.ts';
 
 const SIDE_BIT: Readonly<Record<SideKind, number>> = { test: 1, example: 2, barrel: 4, typings: 8 };
 
@@ -117,6 +119,18 @@ export function partColumns(part: IndexPart, docCount: number): PartColumns {
   }
   columns.extend(docCount);
   return columns;
+}
+
+/** Makes the columns of a snapshot's parts before the first search needs them, in slices that let others run. */
+export async function warmColumns(snapshot: Snapshot, signal?: AbortSignal): Promise<void> {
+  const slices = new Slices(Number.POSITIVE_INFINITY, signal);
+  for (const { part, docCount } of snapshot.parts) {
+    for (let docs = 0; docs < docCount; ) {
+      docs = Math.min(docCount, docs + 256);
+      partColumns(part, docs);
+      await slices.pause();
+    }
+  }
 }
 
 /** Bits of `PartColumns.sides` for a set of kinds. */

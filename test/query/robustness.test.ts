@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
+import { warmColumns } from '../../src/query/part-columns.ts';
 import { search } from '../../src/query/search.ts';
 import type { SearchRequest } from '../../src/query/types.ts';
 import { seededRandom, testSeed } from '../support/random-docs.ts';
@@ -125,6 +126,15 @@ test('[0.20] an error in one search leaves no trace in the next', () => {
   }
   assert.throws(() => hitsOf(snapshotOf([new Broken(docs)]), 'wal segment'), /damaged/);
   assert.deepEqual(hitsOf(good, 'wal segment'), expected);
+});
+
+test('warming a snapshot changes no answer, and can be cancelled', async () => {
+  const docs = randomDocs(seededRandom(seed), 30);
+  const expected = hitsOf(snapshotOf([new SimplePart(docs)]), 'flush segment');
+  const warm = snapshotOf([new SimplePart(docs.slice(0, 10)), new SimplePart(docs.slice(10))]);
+  await warmColumns(warm);
+  assert.deepEqual(hitsOf(warm, 'flush segment'), expected);
+  await assert.rejects(warmColumns(warm, AbortSignal.abort()), { code: 'CANCELLED' });
 });
 
 test('requests are not changed', () => {
