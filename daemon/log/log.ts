@@ -37,7 +37,7 @@ export function openLog(options: LogOptions): FileLog {
   // Without a listener a full disk would be an uncaught exception.
   file.on('error', () => undefined);
   chmodSync(options.path, 0o600);
-  const logger = pino({ level: options.level, base: options.base, timestamp: pino.stdTimeFunctions.isoTime }, new RotatingStream(file, options));
+  const logger = pino({ level: options.level, base: options.base, timestamp: pino.stdTimeFunctions.isoTime, serializers: { err: (described: unknown) => described } }, new RotatingStream(file, options));
   const write = (level: LogLevel) => (event: string, fields: LogFields = {}): void => logger[level](redact(fields), event);
   return {
     debug: write('debug'), info: write('info'), warn: write('warn'), error: write('error'), fatal: write('fatal'),

@@ -1,0 +1,121 @@
+// Small parts of the life cycle: liveness, phases, idleness, registration, arguments, event-loop delay.
+import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { existsSync, lstatSync, mkdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import test from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { parseArguments } from '../../../daemon/lifecycle/arguments.ts';
+import { IdleWatch } from '../../../daemon/lifecycle/idle.ts';
+import { livenessOf, selfIdentity, startTime } from '../../../daemon/lifecycle/liveness.ts';
+import { watchLoopDelay } from '../../../daemon/lifecycle/loop-delay.ts';
+import { Phase } from '../../../daemon/lifecycle/phase.ts';
+import { issueToken, register, unregister } from '../../../daemon/lifecycle/registration.ts';
+import { resolveEndpoint } from '../../../daemon/protocol/endpoint.ts';
+import { compareVersions } from '../../../daemon/handlers/versions.ts';
+import { checkLeaks } from '../../support/leaks.ts';
+import { tempDir } from '../../support/temp-dir.ts';
+
+checkLeaks();
+
+test('[5.2] liveness compares pid, start time, boot, host and pid namespace', () => {
+  const me = selfIdentity();
+  assert.equal(livenessOf(me), 'alive');
+  assert.equal(livenessOf(null), 'unknown');
+  assert.equal(livenessOf({ ...me, host: 'elsewhere' }), 'unknown');
+  assert.equal(livenessOf({ ...me, pidNamespace: 'pid:[1]' }), 'unknown');
+  if (process.platform !== 'linux') return;
+  assert.equal(livenessOf({ ...me, boot: 'another boot' }), 'dead');
+  assert.equal(livenessOf({ ...me, boot: 'another boot', pidNamespace: 'pid:[1]' }), 'dead');
+  assert.equal(livenessOf({ ...me, start: '12' }), 'dead');
+  assert.equal(livenessOf({ ...me, pid: 2 ** 22 + 1 }), 'dead');
+});
+
+test('[5.2] a zombie is dead although its pid exists', { skip: process.platform !== 'linux' }, async () => {
+  // The shell becomes a sleep before its child ends; sleep never waits for children, so that the child stays a zombie.
+  const parent = spawn('sh', ['-c', 'sleep 0.2 & echo $!; exec sleep 30'], { stdio: ['ignore', 'pipe', 'ignore'] });
+  const [line] = (await once(parent.stdout, 'data')) as [Buffer];
+  const pid = Number(line.toString());
+  for (let i = 0; i < 1_000 && startTime(pid) !== 'zombie'; i++) await sleep(5);
+  assert.equal(livenessOf({ ...selfIdentity(), pid, start: null }), 'dead');
+  parent.kill('SIGKILL');
+  await once(parent, 'exit');
+});
+
+test('phases go forwards only and tell their listeners', () => {
+  const phase = new Phase();
+  const seen: string[] = [];
+  phase.onChange((state) => seen.push(state));
+  assert.equal(phase.advance('serving'), true);
+  assert.equal(phase.advance('serving'), false);
+  assert.equal(phase.advance('stopped'), true);
+  assert.equal(phase.advance('draining'), false);
+  assert.deepEqual(seen, ['serving', 'stopped']);
+  assert.equal(phase.state, 'stopped');
+});
+
+test('an idle daemon ends once, only after the whole time without clients and work', async () => {
+  let busy = true;
+  let ends = 0;
+  const watch = new IdleWatch({ idleMs: 60, everyMs: 10, busy: () => busy, onIdle: () => { ends++; } });
+  watch.start();
+  watch.start();
+  const keepAlive = setInterval(() => undefined, 10); // the watch itself must not hold the process
+  await sleep(150);
+  assert.equal(ends, 0, 'busy');
+  busy = false;
+  while (ends === 0) await sleep(5);
+  await sleep(150);
+  assert.equal(ends, 1);
+  clearInterval(keepAlive);
+  const never = new IdleWatch({ idleMs: null, everyMs: 1, busy: () => false, onIdle: () => assert.fail('never') });
+  never.start();
+  await sleep(20);
+  never.stop();
+});
+
+test('registration and token are private files, and are removed only by their own epoch', (t) => {
+  const endpoint = resolveEndpoint({}, tempDir(t));
+  mkdirSync(join(endpoint.dataDir, 'run'));
+  const first = issueToken(endpoint);
+  const token = issueToken(endpoint);
+  assert.notEqual(first, token);
+  assert.equal(readFileSync(endpoint.tokenFile, 'utf8'), token);
+  register(endpoint, { pid: 1, epoch: 7, version: '1', protocol: { min: 1, max: 1 }, socket: '/s', tokenFile: endpoint.tokenFile, startedAt: '', execPath: '', entry: '' });
+  for (const file of [endpoint.tokenFile, endpoint.registrationFile]) assert.equal(lstatSync(file).mode & 0o777, 0o600);
+  unregister(endpoint, 6);
+  assert.ok(existsSync(endpoint.registrationFile) && existsSync(endpoint.tokenFile));
+  unregister(endpoint, 7);
+  assert.ok(!existsSync(endpoint.registrationFile) && !existsSync(endpoint.tokenFile));
+});
+
+test('a registration that cannot be written is a typed error and leaves nothing behind', (t) => {
+  const endpoint = resolveEndpoint({}, tempDir(t));
+  assert.throws(() => issueToken(endpoint), { code: 'IO', path: endpoint.tokenFile });
+});
+
+test('arguments', () => {
+  assert.deepEqual(parseArguments([]), { dataDir: undefined, settings: [], takeOver: false, help: false });
+  assert.deepEqual(parseArguments(['--data-dir', '/d', '--set', 'a=1', '--set', 'b=2', '--take-over']), { dataDir: '/d', settings: ['a=1', 'b=2'], takeOver: true, help: false });
+  for (const wrong of [['--nope'], ['extra'], ['--set']]) assert.throws(() => parseArguments(wrong), { code: 'INVALID_ARGUMENT' });
+});
+
+test('event-loop delay is measured without the sampling distance', async () => {
+  const delay = watchLoopDelay();
+  await sleep(50);
+  const end = performance.now() + 80;
+  while (performance.now() < end);
+  await sleep(30);
+  const { maxMs, p50Ms } = delay.read();
+  assert.ok(maxMs > 30, `${maxMs}`);
+  assert.ok(p50Ms <= maxMs);
+  delay.stop();
+});
+
+test('versions are ordered like semver', () => {
+  const sorted = ['nonsense', '0.1.0-alpha', '0.1.0-beta', '0.1.0', '0.1.1', '0.2.0', '1.0.0', '1.10.0'];
+  for (let i = 0; i < sorted.length; i++) {
+    for (let j = 0; j < sorted.length; j++) assert.equal(Math.sign(compareVersions(sorted[i] ?? '', sorted[j] ?? '')), Math.sign(i - j), `${sorted[i]} ${sorted[j]}`);
+  }
+});
