@@ -15,7 +15,7 @@ import { checkRows } from './check-rows.ts';
 import type { IndexContext } from './index-context.ts';
 import { decodeMetadata } from './metadata.ts';
 import type { PartView, Snapshot } from './snapshot.ts';
-import { Slices } from './slices.ts';
+import { requireNotCancelled, Slices } from './slices.ts';
 import type { Damage, VerifyReport } from './types.ts';
 
 /** `publishing`: runs a section while nothing is published, so that manifest and files on disk agree. */
@@ -83,7 +83,7 @@ class Verification {
   async log(): Promise<void> {
     const { env, walDir, store } = this.#context;
     await this.#file(WAL_DIRECTORY, async () => {
-      const report = await replayWal(env, walDir, { after: asLsn(store.current.flushedLsn) }, () => this.#signal?.throwIfAborted());
+      const report = await replayWal(env, walDir, { after: asLsn(store.current.flushedLsn) }, () => requireNotCancelled(this.#signal));
       this.#files += Math.max(0, report.filesRead - 1);
       return report.payloadBytes;
     });
@@ -106,7 +106,7 @@ class Verification {
         if (found?.view !== view || found.doc !== doc) this.#damage(fileOf(this.#context, view), new CairnError('CORRUPT', `key ${JSON.stringify(key)} is not found where it is`));
       }
       if (live !== view.liveDocs) this.#damage(fileOf(this.#context, view), new CairnError('COUNT_MISMATCH', `${view.liveDocs} docs are counted live, ${live} are`));
-      this.#signal?.throwIfAborted();
+      requireNotCancelled(this.#signal);
     }
   }
 
@@ -128,11 +128,11 @@ class Verification {
 
   async #file(name: string, check: (path: string) => Promise<number>): Promise<void> {
     this.#files++;
-    this.#signal?.throwIfAborted();
+    requireNotCancelled(this.#signal);
     try {
       this.#bytes += await check(join(this.#context.dir, name));
     } catch (error) {
-      if (!isCairnError(error)) throw error;
+      if (!isCairnError(error) || error.code === 'CANCELLED') throw error;
       this.#damage(name, error);
     }
   }

@@ -62,7 +62,7 @@ test('[1.40] what an ack means is said by the result, and sync() makes all of th
   }
 });
 
-test('[1.71] wrong dimension, missing vectors, bad keys and damaged documents are refused and leave no trace', async (t) => {
+test('wrong dimension, missing vectors, bad keys and damaged documents are refused and leave no trace', async (t) => {
   const { index } = await newTestIndex(t);
   const refuse = (puts: Uint8Array[], deletes: string[], code: string): Promise<void> => assert.rejects(index.commit({ puts, deletes }), { code });
   await refuse([put('ok', 1), put('a', 1, 8)], [], 'DIMENSION_MISMATCH');
@@ -139,7 +139,7 @@ test('a closed index answers with NOT_SERVING; a commit under way at close is fi
   assert.throws(() => index.snapshot(), { code: 'NOT_SERVING' });
 });
 
-test('[1.62] memory of closed parts goes back to the arena, and a snapshot keeps its parts readable', async (t) => {
+test('memory of closed parts goes back to the arena, and a snapshot keeps its parts readable', async (t) => {
   const { index, arena } = await newTestIndex(t);
   for (let i = 0; i < 50; i++) await commit(index, `k${i}`, 1);
   await index.persist('test');

@@ -9,7 +9,7 @@ import { testSeed } from '../support/random-docs.ts';
 import { durableIndexScenarios } from '../support/scenarios/durable-index-scenarios.ts';
 
 for (const [i, one] of durableIndexScenarios.entries()) {
-  test(`[0.4] [0.5] [0.6] [0.7] [0.8] [0.11] [0.17] [1.32] [3.2] crash states: ${one.name}`, async (t) => {
+  test(`[0.4] [0.5] [0.6] [0.7] [0.8] [0.11] [0.17] [1.32] [3.2] [4.27] crash states: ${one.name}`, async (t) => {
     const maxStates = Number(process.env['CAIRN_CRASH_STATES'] ?? 700);
     const result = await explore(one, { seed: testSeed() + i, exhaustive: 2, samples: 2, maxStates, nestedEvery: 80, goOnEvery: 8 });
     t.diagnostic(describe(result));

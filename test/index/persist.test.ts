@@ -43,7 +43,7 @@ function gatedRunner(): { readonly runner: (env: FailingEnv) => StorageRunner; a
   return gate;
 }
 
-test('[4.25] [0.24] persist makes the version durable, moves rows into a segment and trims the log', async (t) => {
+test('[0.24] [0.25] persist makes the version durable, moves rows into a segment and trims the log', async (t) => {
   const testIndex = await newTestIndex(t);
   const { index, dir } = testIndex;
   await commit(index, { a: 1, b: 1 });
@@ -178,7 +178,7 @@ test('[4.5] an index is emptied only by deletes that were logged, and stays empt
   assert.equal(testIndex.index.version, 2);
 });
 
-test('[1.16] a memtable at its limit asks to be persisted', async (t) => {
+test('a memtable at its limit asks to be persisted', async (t) => {
   const { index } = await newTestIndex(t, { options: { memtableMaxChunks: 3 } });
   await commit(index, { a: 1, b: 1 });
   assert.equal(index.wantsPersist, false);

@@ -46,7 +46,7 @@ async function segments(testIndex: TestIndex): Promise<string[]> {
   return found;
 }
 
-test('[2.4] [3.6] [0.22] opening loads segments and replays the log above them', async (t) => {
+test('[2.4] [3.6] opening loads segments and replays the log above them', async (t) => {
   const testIndex = await populated(t);
   const index = await open(testIndex);
   assert.deepEqual(versions(index), ALL);
@@ -97,7 +97,7 @@ test('temp files and files that no manifest names are removed and listed, foreig
   assert.deepEqual(versions(index), ALL);
 });
 
-test('[0.12] [0.21] a damaged segment is quarantined with its bytes, the rest serves, and the report names it', async (t) => {
+test('[0.12] a damaged segment is quarantined with its bytes, the rest serves, and the report names it', async (t) => {
   const testIndex = await populated(t);
   const { dir } = testIndex;
   const [first = ''] = await segments(testIndex);
@@ -117,7 +117,7 @@ test('[0.12] [0.21] a damaged segment is quarantined with its bytes, the rest se
   assert.deepEqual(versions(testIndex.index), ALL);
 });
 
-test('[0.20] a segment whose file is gone is a loss of that segment alone', async (t) => {
+test('a segment whose file is gone is a loss of that segment alone', async (t) => {
   const testIndex = await populated(t);
   const [first = ''] = await segments(testIndex);
   rmSync(join(testIndex.dir, first));
@@ -223,7 +223,7 @@ test('missing, empty, unreadable and corrupt are four answers', async (t) => {
   await assert.rejects(openIndex(env, dir, testIndex.services()), { code: 'CORRUPT' });
 });
 
-test('[0.3] a segment under another segment\'s name is found out', async (t) => {
+test('a segment under another segment\'s name is found out', async (t) => {
   const testIndex = await populated(t);
   const [first = '', second = ''] = await segments(testIndex);
   copyFileSync(join(testIndex.dir, second), join(testIndex.dir, first));

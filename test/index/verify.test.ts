@@ -65,10 +65,10 @@ test('[0.12] a flipped byte in any file of an open index is found, with its file
 
 test('verify can be cancelled', async (t) => {
   const { index } = await populated(t);
-  await assert.rejects(index.verify({ deep: true, signal: AbortSignal.abort() }), { name: 'AbortError' });
+  await assert.rejects(index.verify({ deep: true, signal: AbortSignal.abort() }), { code: 'CANCELLED' });
 });
 
-test('[0.15] rows that refer to rows of another document, and vectors without chunks, are found', async () => {
+test('rows that refer to rows of another document, and vectors without chunks, are found', async () => {
   const arena = new VectorArena({ maxBytes: 4 << 20 });
   const memtable = new Memtable({ id: 'memtable-test', dimension: 8, arena });
   const random = seededRandom(5);
