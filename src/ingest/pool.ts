@@ -256,10 +256,9 @@ export class IngestPool {
     this.#failedStarts = 0;
     this.#embedding = null;
     for (const request of this.#queue.splice(0)) request.settle(error);
-    for (const request of [...this.#running.values()]) {
-      this.#running.delete(request.job.id);
-      request.settle(error);
-    }
+    const running = [...this.#running.values()];
+    this.#running.clear();
+    for (const request of running) request.settle(error);
   }
 }
 
