@@ -21,7 +21,7 @@ const arena = new VectorArena({ maxBytes: 32 << 20 });
 
 /** `{ b: 2 }`: document b with version 2; `{ b: 0 }`: b is deleted. */
 type Change = Readonly<Record<string, number>>;
-type Step = Change | 'persist' | 'compact' | 'reopen' | readonly Change[];
+type Step = Change | 'persist' | 'compact' | 'reopen' | readonly Change[] | { readonly persistWith: readonly Change[] };
 
 interface Mark {
   readonly begun?: Change;
@@ -95,6 +95,11 @@ function scenario(name: string, steps: readonly Step[], syncMode: SyncMode): Cra
         else if (step === 'reopen') {
           await index.close();
           index = await open(env, 1, syncMode);
+        } else if ('persistWith' in step) {
+          const persisted = index.persist('busy');
+          for (const change of (step as { readonly persistWith: readonly Change[] }).persistWith) await run(change);
+          await persisted;
+          env.mark({ acked: index.durableVersion });
         } else if (Array.isArray(step)) await Promise.all((step as readonly Change[]).map(run));
         else await run(step as Change);
       }
@@ -149,5 +154,6 @@ export const durableIndexScenarios: readonly CrashScenario[] = [
   scenario('commit, flush, delete', [{ a: 1, b: 1 }, { b: 2 }, 'persist', { a: 0 }, { c: 1, b: 3 }, 'persist', { c: 0, d: 1 }], 'always'),
   scenario('compaction', [{ a: 1, b: 1 }, 'persist', { c: 1, a: 2 }, 'persist', { b: 0 }, 'compact', { d: 1 }, 'persist'], 'always'),
   scenario('groups and rotation', [[{ a: 1 }, { b: 1 }, { c: 1 }], [{ a: 2, b: 2 }, { b: 0 }], 'reopen', [{ d: 1 }, { d: 2 }], 'persist'], 'always'),
+  scenario('commits during a flush', [{ a: 1, b: 1 }, 'persist', { c: 1, b: 2 }, { persistWith: [{ a: 2 }, { c: 2, b: 0 }] }, { d: 1 }], 'off'),
   scenario('unsynced commits', [{ a: 1 }, { b: 1 }, { a: 2 }, 'persist', { b: 2 }, { a: 0, c: 1 }], 'off'),
 ];
