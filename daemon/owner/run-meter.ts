@@ -66,7 +66,10 @@ export class RunMeter {
   }
 }
 
-/** Files that are in the index without chunks, by reason. A note that says how a file was parsed is not a skip. */
+/** Notes that say how a file was indexed, not that it was skipped. */
+const HOW_NOTES: readonly string[] = ['lines:', 'redacted:', 'invalid encoding'];
+
+/** Files that are in the index without chunks, by reason. */
 export class SkipCounts {
   readonly #counts = new Map<string, number>();
 
@@ -85,7 +88,7 @@ export class SkipCounts {
   }
 
   #change(note: string | null, by: number): void {
-    if (note === null || note.startsWith('lines')) return;
+    if (note === null || HOW_NOTES.some((start) => note.startsWith(start))) return;
     const count = (this.#counts.get(note) ?? 0) + by;
     if (count > 0) this.#counts.set(note, count);
     else this.#counts.delete(note);

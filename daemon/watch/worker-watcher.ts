@@ -25,6 +25,8 @@ interface Watched {
 
 /** 100,000 files in 10,000 directories need between 192 and 512 MB for a moment. */
 const HEAP_MB = 512;
+/** Short-lived garbage of events; the default of 48 MB would be filled before it is looked at. */
+const YOUNG_MB = 4;
 
 const ENTRY = new URL(`./watch-worker${import.meta.url.slice(-3)}`, import.meta.url);
 
@@ -64,7 +66,7 @@ export class WorkerWatcher implements Watcher {
     const { restartMs: _restartMs, onCrash: _onCrash, excluded = [], ...options } = this.#options;
     const worker = new Worker(ENTRY, {
       workerData: { options, excluded } satisfies WorkerData,
-      resourceLimits: { maxOldGenerationSizeMb: HEAP_MB },
+      resourceLimits: { maxOldGenerationSizeMb: HEAP_MB, maxYoungGenerationSizeMb: YOUNG_MB },
       env: workerEnvironment(),
       name: 'cairn-watch',
     });
