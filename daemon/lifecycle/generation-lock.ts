@@ -20,6 +20,8 @@ import { takeAndHeartbeat } from './proper-lockfile.ts';
 export interface LockOwner extends ProcessIdentity {
   readonly epoch: number;
   readonly nonce: string;
+  /** Device and inode of the lock directory: a copy of a data directory is not owned by the daemon of the original. */
+  readonly directory: string;
   readonly version: string;
   readonly startedAt: string;
 }
@@ -157,13 +159,26 @@ export class GenerationLock {
   }
 }
 
+/**
+ * True when a process of this host wrote the file into another directory: then this one is a copy of a data directory (made while
+ * its daemon ran). Says nothing across hosts and namespaces, where the same directory may have another device number.
+ */
+function isOfACopy(owner: LockOwner | null, dir: string): boolean {
+  return owner !== null && livenessOf(owner) === 'alive' && typeof owner.directory === 'string' && owner.directory !== identityOf(dir);
+}
+
+function identityOf(dir: string): string {
+  const { dev, ino } = statSync(dir, { bigint: true });
+  return `${dev}:${ino}`;
+}
+
 /** null: the way is free. */
 async function judge(dir: string, generation: number, options: LockOptions): Promise<null | 'look again' | Extract<LockResult, { held: false }>> {
   if (isReleased(dir, generation) || options.force === true) return null;
   const owner = readOwner(dir, generation);
   if (owner === null && highestGeneration(dir) !== generation) return 'look again';
   const liveness = livenessOf(owner);
-  if (liveness === 'dead') return null;
+  if (liveness === 'dead' || isOfACopy(owner, dir)) return null;
   if (liveness === 'alive') return { held: false, owner, liveness };
   const still = await standsStill(join(dir, generationName(generation)), options.foreignStaleMs ?? FOREIGN_STALE_MS);
   if (highestGeneration(dir) !== generation) return 'look again';
@@ -182,7 +197,7 @@ async function standsStill(path: string, forMs: number): Promise<boolean> {
 }
 
 async function take(dir: string, epoch: number, unique: string, options: LockOptions): Promise<GenerationLock | null> {
-  const owner: LockOwner = { ...selfIdentity(), epoch, nonce: unique, version: options.version, startedAt: new Date().toISOString() };
+  const owner: LockOwner = { ...selfIdentity(), epoch, nonce: unique, directory: identityOf(dir), version: options.version, startedAt: new Date().toISOString() };
   const prepared = join(dir, `.t-${unique}`);
   const target = join(dir, generationName(epoch));
   const lock = new GenerationLock(dir, owner);

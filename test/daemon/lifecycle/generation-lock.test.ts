@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdirSync, readdirSync, readFileSync, rmSync, utimesSync, writeFileSync } from 'node:fs';
+import { cpSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, utimesSync, writeFileSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -100,6 +100,19 @@ test('[5.2] a dead owner of another boot, start time or pid is replaced at once;
   const stale = await acquireLock(dir, { version: 'test', foreignStaleMs: 300 });
   assert.ok(stale.held, 'a heartbeat that stands still is stale, also when its time lies in the future');
   await stale.lock.release();
+});
+
+test('[3.14] a copy of a data directory, made while its daemon runs, is free; a renamed one is not', async () => {
+  const lock = await take();
+  cpSync(dir, join(base, 'copy'), { recursive: true });
+  const copy = await acquireLock(join(base, 'copy'), { version: 'test' });
+  assert.ok(copy.held && copy.lock.epoch === 2);
+  await copy.lock.release();
+  renameSync(dir, join(base, 'moved'));
+  const moved = await acquireLock(join(base, 'moved'), { version: 'test' });
+  assert.ok(!moved.held && moved.liveness === 'alive');
+  renameSync(join(base, 'moved'), dir);
+  await lock.release();
 });
 
 test('[5.2] twenty racing starters give one winner, fresh and with a dead lock left behind', async () => {
