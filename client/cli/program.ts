@@ -25,14 +25,25 @@ CAIRN_DATA_DIR names the data directory; NO_COLOR turns colour off.`;
 /** Runs one command line (without node and script); never throws. */
 export async function runCli(args: readonly string[], io: Io): Promise<number> {
   let exitCode: number = EXIT.ok;
-  const program = buildProgram(io, (code) => (exitCode = code));
+  const json = args.includes('--json');
+  const program = buildProgram(io, json, (code) => (exitCode = code));
   try {
     await program.parseAsync(args, { from: 'user' });
     return exitCode;
   } catch (error) {
-    if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.ok : EXIT.usage;
-    return reportError(error, io, args.includes('--json'));
+    if (error instanceof CommanderError) return reportUsage(error, io, json);
+    return reportError(error, io, json);
   }
+}
+
+/** For a reader of JSON, wrong usage is a failure like any other. Without --json commander has written it already. */
+function reportUsage({ exitCode, message }: CommanderError, io: Io, json: boolean): number {
+  if (exitCode === 0) return EXIT.ok;
+  if (json) {
+    const text = message.replace(/^error: /, '').replace(/\s+/g, ' ').trim();
+    writeJson(io, { error: { code: 'INVALID_ARGUMENT', message: text, retryable: false, hint: 'See: cairn --help' } });
+  }
+  return EXIT.usage;
 }
 
 function reportError(error: unknown, io: Io, json: boolean): number {
@@ -66,14 +77,14 @@ function notEmpty(text: string): string {
 
 type Done = (code: number) => void;
 
-function buildProgram(io: Io, done: Done): Command {
+function buildProgram(io: Io, json: boolean, done: Done): Command {
   const program = new Command('cairn')
     .description('Searches source code from an index that is always warm.')
     .version(clientVersion(), '-V, --version')
     .addHelpText('after', EPILOGUE)
     .showHelpAfterError('(see cairn --help)')
     .exitOverride()
-    .configureOutput({ writeOut: (text) => io.stdout.write(text), writeErr: (text) => io.stderr.write(text) });
+    .configureOutput({ writeOut: (text) => io.stdout.write(text), writeErr: (text) => json || io.stderr.write(text) });
   addSearching(program, io, done);
   addIndexes(program, io, done);
   addDaemon(program, io, done);

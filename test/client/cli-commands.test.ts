@@ -54,6 +54,18 @@ test('[6.11] wrong usage is exit code 2, says what is wrong, and asks nothing of
   assert.equal(fake.requests.length, 0);
 });
 
+test('[6.11] wrong usage with --json is a JSON error', async () => {
+  for (const [args, message] of [[['search'], /missing required argument 'query'/], [['search', 'x', '--limt', '3'], /unknown option '--limt' \(Did you mean --limit\?\)/], [['frobnicate'], /unknown command/]] as const) {
+    const result = await runWith('/nowhere', [...args, '--json']);
+    assert.equal(result.code, 2);
+    assert.equal(result.stderr, '');
+    const { error } = JSON.parse(result.stdout) as { error: { code: string; message: string; retryable: boolean; hint: string } };
+    assert.equal(error.code, 'INVALID_ARGUMENT');
+    assert.match(error.message, message);
+    assert.equal(error.retryable, false);
+  }
+});
+
 test('help and version are no errors, and every command has help', async () => {
   const help = await runWith('/nowhere', ['--help']);
   assert.equal(help.code, 0);
