@@ -1,7 +1,7 @@
 /** Engine and owner facts as wire shapes, used by more than one handler. Pure functions. */
 import type { IndexStats, LaneReport, SearchFilters, SegmentInfo, SymbolKind } from '../../src/api.ts';
-import type { AnswerMeta, IndexStatus, IndexSummary, SegmentWire } from '../protocol/types.ts';
-import type { IndexOwner, KnownIndex, OwnerStatus, RunCounts } from './services.ts';
+import type { AnswerMeta, FailedIndex, IndexStatus, IndexSummary, SegmentWire } from '../protocol/types.ts';
+import type { IndexOwner, IndexOwners, KnownIndex, OwnerStatus, RunCounts } from './services.ts';
 
 export interface FilterParams {
   readonly languages?: readonly string[];
@@ -33,11 +33,19 @@ export function openSummary(owner: IndexOwner, status: OwnerStatus = owner.statu
   };
 }
 
-/** An index that is known but not open yet has no counts. */
-export function summaryOf(known: KnownIndex): IndexSummary {
+/** All known indexes. One that could not be opened is `failed`, with the reason; that list has also those without metadata. */
+export function summaries(owners: Pick<IndexOwners, 'list' | 'failed'>): { readonly indexes: readonly IndexSummary[]; readonly failed: readonly FailedIndex[] } {
+  const failed = owners.failed();
+  const reasons = new Map(failed.map(({ index, reason }) => [index, reason]));
+  return { indexes: owners.list().map((known) => summaryOf(known, reasons.get(known.name))), failed };
+}
+
+/** An index that is not open has no counts. */
+function summaryOf(known: KnownIndex, failure: string | undefined): IndexSummary {
   if (known.owner !== null) return openSummary(known.owner);
   return {
-    index: known.name, kind: known.root === null ? 'vector' : 'code', root: known.root, state: 'opening', reasons: ['not opened yet'],
+    index: known.name, kind: known.root === null ? 'vector' : 'code', root: known.root,
+    state: failure === undefined ? 'opening' : 'failed', reasons: [failure ?? 'not opened yet'],
     docs: 0, chunks: 0, lsn: 0, durableLsn: 0, diskBytes: 0, modifiedAt: new Date(0).toISOString(),
   };
 }

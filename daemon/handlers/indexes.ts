@@ -3,7 +3,7 @@ import { CairnError } from '../errors.ts';
 import type { IndexCreateParams, IndexOpenParams, IndexInspectResult, IndexRunResult, IndexVerifyParams, IndexVerifyResult } from '../protocol/types.ts';
 import { field, params } from '../rpc/schema.ts';
 import type { MethodGroup, RequestContext } from '../rpc/table.ts';
-import { fullStatus, round, runResult, summaryOf, toSegment } from './convert.ts';
+import { fullStatus, round, runResult, summaries, toSegment } from './convert.ts';
 import { INDEX_REF, WAITING } from './fields.ts';
 import type { IndexOwner, IndexOwners, QueryEmbedder, RunCounts, Services, WaitOptions } from './services.ts';
 
@@ -34,7 +34,7 @@ export function indexMethods({ owners, embedder }: Services): MethodGroup<IndexM
       lane: 'read',
       summary: 'All indexes of the data directory, also those that cannot be opened.',
       params: params({}),
-      handler: async () => ({ indexes: owners.list().map(summaryOf), failed: owners.failed() }),
+      handler: async () => summaries(owners),
     },
     'index/status': {
       lane: 'read',
@@ -97,8 +97,18 @@ const NEVER = new AbortController().signal;
 async function open(owners: IndexOwners, embedder: QueryEmbedder, request: IndexOpenParams, context: RequestContext): Promise<IndexRunResult> {
   const started = performance.now();
   const existing = (await owners.find(request.root)) ?? (request.enclosing === true ? await enclosing(owners, request.root, context.signal) : null);
+  if (existing !== null) requireSame(existing, request);
   const owner = existing ?? (await createOrFind(owners, embedder, request));
   return runResult(owner, await covered(owner, request, context), started, existing === null);
+}
+
+/** What was asked of a new index must hold for the one that is there: never a silent other name, never vectors unasked. */
+function requireSame(owner: IndexOwner, { name, lexicalOnly }: IndexOpenParams): void {
+  const differs = name !== undefined && name !== owner.name ? `not '${name}'` : lexicalOnly === true && owner.index.metadata.dimension > 0 ? 'with vectors' : null;
+  if (differs === null) return;
+  throw new CairnError('ALREADY_EXISTS', `${owner.root ?? owner.name} is indexed already, as '${owner.name}', ${differs}`, {
+    ...(owner.root === null ? {} : { path: owner.root }), hint: `Use it as it is, or delete it first: cairn delete ${owner.name}`,
+  });
 }
 
 async function enclosing(owners: IndexOwners, root: string, signal: AbortSignal): Promise<IndexOwner | null> {

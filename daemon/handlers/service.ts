@@ -4,7 +4,7 @@ import { PROTOCOL_MIN, PROTOCOL_VERSION, type InitializeParams, type InitializeR
 import { openRpcDocument } from '../rpc/discover.ts';
 import { field, params } from '../rpc/schema.ts';
 import type { MethodGroup, MethodTable, RequestContext } from '../rpc/table.ts';
-import { summaryOf } from './convert.ts';
+import { summaries } from './convert.ts';
 import type { DaemonInfo, Services } from './services.ts';
 import { compareVersions } from './versions.ts';
 
@@ -104,6 +104,6 @@ function status(services: Services): DaemonStatus {
     memory: { rss, heapUsed, external }, eventLoop: info.loopDelay(),
     idleExitMs: idle === 0 ? null : idle * 60_000,
     embedder: identity === null ? null : { name: identity.name, revision: identity.revision, dimension: identity.dimension },
-    indexes: owners.list().map(summaryOf), failed: owners.failed(), warnings: info.warnings(),
+    ...summaries(owners), warnings: info.warnings(),
   };
 }
