@@ -53,6 +53,8 @@ export interface EngineMemory {
   readonly indexBytes: number;
   readonly arenaUsedBytes: number;
   readonly arenaCommittedBytes: number;
+  /** Decompressed texts. */
+  readonly textCacheBytes: number;
 }
 
 interface Slot {
@@ -177,7 +179,12 @@ export class Engine {
   memory(): EngineMemory {
     const { usedBytes, committedBytes } = this.#arena.usage;
     const open = [...this.#slots.values()].flatMap((slot) => slot.index ?? []);
-    return { indexBytes: open.reduce((total, index) => total + index.stats().memoryBytes, 0), arenaUsedBytes: usedBytes, arenaCommittedBytes: committedBytes };
+    return {
+      indexBytes: open.reduce((total, index) => total + index.stats().memoryBytes, 0),
+      arenaUsedBytes: usedBytes,
+      arenaCommittedBytes: committedBytes,
+      textCacheBytes: this.#cache.memoryBytes,
+    };
   }
 
   /** Closes all indexes and ends the storage thread. Persists nothing by itself: what was acknowledged is in the logs. */
@@ -221,7 +228,7 @@ export class Engine {
     for (const found of await discover(this.#env, this.#indexesDir)) {
       const { directory } = found;
       if (found.state === 'found') this.#slots.set(found.metadata.name, { directory, metadata: found.metadata, error: null, index: null, mutex: new Mutex() });
-      else if (found.state === 'failed') this.#slots.set(directory, { directory, metadata: null, error: found.error, index: null, mutex: new Mutex() });
+      else if (found.state === 'failed') this.#slots.set(this.#slots.has(directory) ? `${directory}~` : directory, { directory, metadata: null, error: found.error, index: null, mutex: new Mutex() });
       else if (!(await removeAbortedCreation(this.#env, join(this.#indexesDir, directory)))) orphans.push(directory);
     }
     this.#orphans = orphans;

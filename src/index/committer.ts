@@ -16,7 +16,7 @@ import { Staging } from './staging.ts';
 import type { CommitResult, SyncMode } from './types.ts';
 
 /** Batches that become visible together; bounds how long the first of them waits. */
-const GROUP_BATCHES = 64;
+const GROUP_BATCHES = 8;
 
 interface Logged {
   readonly lsn: Lsn;

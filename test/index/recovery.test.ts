@@ -275,6 +275,16 @@ test('a writer that lost its lease cannot commit, publish or open; its successor
   await open(testIndex);
 });
 
+test('an index that lost its lease closes without a word and without a write', async (t) => {
+  const { index, lease, dir } = await newTestIndex(t);
+  await commit(index, { a: 1 });
+  const log = join(dir, 'wal', names(join(dir, 'wal'), /wal$/).at(-1) as string);
+  const before = readFileSync(log).length;
+  lease.lose();
+  await index.close();
+  assert.ok(readFileSync(log).length <= before + 64, 'at most the seal of a log that nobody reads any more');
+});
+
 test('a frozen writer whose lease object does not know yet is refused by what is on disk', async (t) => {
   const testIndex = await newTestIndex(t);
   const { index, env, dir } = testIndex;
