@@ -3,7 +3,7 @@
  * committer.ts, persist and compaction in maintenance.ts, opening in open-index.ts, checks in verify.ts.
  */
 import { writeFileAtomic } from '../env/atomic-file.ts';
-import { CairnError } from '../util/errors.ts';
+import { CairnError, isCairnError } from '../util/errors.ts';
 import type { Lsn } from '../util/ids.ts';
 import { checkBatch } from './check-batch.ts';
 import type { IndexContext } from './index-context.ts';
@@ -99,6 +99,9 @@ export class OpenIndex implements DurableIndex {
     await committer.drain();
     try {
       await wal.close();
+    } catch (error) {
+      // Without the lease there is nothing left to do for us: the new owner has recovered what was acknowledged.
+      if (!isCairnError(error, 'FENCED')) throw error;
     } finally {
       table.close();
       await opener.settled();
