@@ -49,12 +49,14 @@ const HELLO_TIMEOUT_MS = 5_000;
 /** A daemon that was started here and ended: time for the one that won to show up. */
 const LOST_RACE_MS = 2_000;
 const HANDOVER_MS = 30_000;
+/** Failures to start that the user mends and then tries again at once. */
+const START_REFUSALS = ['INVALID_CONFIG', 'PERMISSION', 'DISK_FULL'];
 const FIRST_PAUSE_MS = 5;
 const LONGEST_PAUSE_MS = 150;
 
 /**
- * Fails with DAEMON_UNREACHABLE, PERMISSION, VERSION_SKEW, UNAUTHORIZED, PROTOCOL, INVALID_CONFIG or CANCELLED; each says what
- * to do next.
+ * Fails with DAEMON_UNREACHABLE, PERMISSION, DISK_FULL, VERSION_SKEW, UNAUTHORIZED, PROTOCOL, INVALID_CONFIG or CANCELLED; each
+ * says what to do next.
  */
 export async function connectOrSpawn(options: ConnectOptions = {}): Promise<Session> {
   const endpoint = endpointOf(options);
@@ -104,7 +106,7 @@ class Starter {
       if (this.#options.signal?.aborted === true) throw new ClientError('CANCELLED', 'connecting was cancelled');
       const outcome = await attempt(this.#endpoint, this.#options);
       if ('session' in outcome) {
-        this.#started?.succeeded();
+        this.#started?.settled();
         return outcome.session;
       }
       this.#check(outcome);
@@ -141,6 +143,11 @@ class Starter {
     if (ended === null) return;
     this.#endedAt ||= Date.now();
     if (Date.now() - this.#endedAt < (ended === 0 ? LOST_RACE_MS : LOST_RACE_MS / 4)) return;
+    const refusal = started.refusal();
+    if (refusal !== null && START_REFUSALS.includes(refusal.code)) {
+      started.settled();
+      throw refusal;
+    }
     const output = started.output();
     throw unreachable(`the daemon ended while starting (${typeof ended === 'number' ? `exit code ${ended}` : ended})${output === '' ? '' : `: ${output}`}`, { hint: 'See: cairn daemon logs' });
   }

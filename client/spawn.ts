@@ -29,8 +29,10 @@ export interface Started {
   readonly ended: () => number | string | null;
   /** The last lines it wrote to the log. */
   readonly output: () => string;
-  /** It serves: others may start it again at any time from now on, and this process no longer waits for it. */
-  readonly succeeded: () => void;
+  /** Why it cannot start, where that is something the user can mend; else null. */
+  readonly refusal: () => ClientError | null;
+  /** It serves, or it has said why it cannot: others may start it again at any time from now on. */
+  readonly settled: () => void;
 }
 
 /** null when another client started one less than ten seconds ago, which is still on its way. Fails with DAEMON_UNREACHABLE. */
@@ -40,9 +42,9 @@ export function spawnDaemon(options: SpawnOptions): Started | null {
   if (entry === null) throw unreachable('the daemon is not part of this installation', { retryable: false, hint: 'Build it with: npm run build' });
   prepare(endpoint);
   const stamp = join(endpoint.dataDir, 'run', 'started');
-  if (!claim(stamp)) return null;
+  if (!claim(stamp, endpoint.logFile)) return null;
   const logStart = sizeOf(endpoint.logFile);
-  const log = openSync(endpoint.logFile, 'a', 0o600);
+  const log = openLog(endpoint.logFile, stamp);
   try {
     // Options and test hooks of this Node are not meant for the daemon.
     const { NODE_OPTIONS: _options, NODE_TEST_CONTEXT: _test, NODE_CHANNEL_FD: _channel, ...inherited } = env;
@@ -54,16 +56,40 @@ export function spawnDaemon(options: SpawnOptions): Started | null {
     child.on('error', (error) => (ended ??= errnoOf(error) ?? error.message));
     child.on('exit', (code, signal) => (ended ??= code ?? signal));
     child.unref();
-    writeFileSync(stamp, String(child.pid ?? 0));
+    note(stamp, `${child.pid ?? 0} ${logStart}`);
     return {
       pid: child.pid ?? 0,
       ended: () => ended,
       output: () => tail(endpoint.logFile, logStart),
-      succeeded: () => rmSync(stamp, { force: true }),
+      refusal: () => refusalIn(newLines(endpoint.logFile, logStart)),
+      settled: () => rmSync(stamp, { force: true }),
     };
   } finally {
     closeSync(log);
   }
+}
+
+function openLog(path: string, stamp: string): number {
+  try {
+    return openSync(path, 'a', 0o600);
+  } catch (cause) {
+    rmSync(stamp, { force: true });
+    throw cannotWrite(path, cause);
+  }
+}
+
+/** Without this note (the disk is full) others wait for the start to age instead of seeing that it has ended. */
+function note(stamp: string, text: string): void {
+  try {
+    writeFileSync(stamp, text);
+  } catch (error) {
+    if (errnoOf(error) === undefined) throw error;
+  }
+}
+
+function cannotWrite(path: string, cause: unknown): ClientError {
+  if (errnoOf(cause) === 'ENOSPC' || errnoOf(cause) === 'EDQUOT') return new ClientError('DISK_FULL', `${path}: cannot be written, no space left`, { path, cause, hint: 'Free some disk space; nothing acknowledged was lost.' });
+  return new ClientError('PERMISSION', `${path}: cannot be written (${errnoOf(cause) ?? String(cause)})`, { path, cause, hint: 'Set CAIRN_DATA_DIR to a directory of your own.' });
 }
 
 /** Directories are made private; the daemon verifies them before it trusts them. */
@@ -71,6 +97,9 @@ function prepare(endpoint: Endpoint): void {
   try {
     for (const dir of [endpoint.dataDir, join(endpoint.dataDir, 'run'), dirname(endpoint.logFile)]) mkdirSync(dir, { recursive: true, mode: 0o700 });
   } catch (cause) {
+    const errno = errnoOf(cause);
+    if (errno === 'EEXIST' || errno === 'ENOTDIR') throw new ClientError('INVALID_CONFIG', `the data directory ${endpoint.dataDir} is not a directory`, { path: endpoint.dataDir, cause, hint: 'Set CAIRN_DATA_DIR to a directory of your own.' });
+    if (errno === 'ENOSPC' || errno === 'EDQUOT') throw cannotWrite(endpoint.dataDir, cause);
     throw new ClientError('PERMISSION', `${endpoint.dataDir}: cannot be created (${errnoOf(cause) ?? String(cause)})`, {
       path: endpoint.dataDir, cause, hint: 'Set CAIRN_DATA_DIR to a directory of your own.',
     });
@@ -78,18 +107,18 @@ function prepare(endpoint: Endpoint): void {
 }
 
 /** Takes the right to start: one client at a time gets it. Fails when the last start has failed just now. */
-function claim(stamp: string): boolean {
+function claim(stamp: string, logFile: string): boolean {
   for (let attempt = 0; attempt < 2; attempt++) {
     try {
       writeFileSync(stamp, '', { flag: 'wx', mode: 0o600 });
       return true;
     } catch (error) {
-      if (errnoOf(error) !== 'EEXIST') throw unreachable(`${stamp}: cannot be written (${errnoOf(error)})`, { cause: error, path: stamp });
+      if (errnoOf(error) !== 'EEXIST') throw cannotWrite(stamp, error);
     }
     const age = Date.now() - (statSync(stamp, { throwIfNoEntry: false })?.mtimeMs ?? 0);
     // A time in the future (a clock that was set back) must not block starting.
     if (age >= 0 && age < SPAWN_INTERVAL_MS) {
-      assertOnItsWay(stamp, age);
+      assertOnItsWay(stamp, age, logFile);
       return false;
     }
     rmSync(stamp, { force: true });
@@ -97,11 +126,12 @@ function claim(stamp: string): boolean {
   return false;
 }
 
-function assertOnItsWay(stamp: string, age: number): void {
-  const pid = Number(readStamp(stamp));
+function assertOnItsWay(stamp: string, age: number, logFile: string): void {
+  const [pid = 0, logStart = 0] = readStamp(stamp).split(' ').map(Number);
   if (!Number.isSafeInteger(pid) || pid <= 0 || isProcessAlive(pid)) return;
   const wait = Math.ceil((SPAWN_INTERVAL_MS - age) / 1000);
-  throw unreachable(`the daemon that was started ${Math.round(age / 1000)} s ago has ended`, { hint: `See \`cairn daemon logs\`; it can be started again in ${wait} s.` });
+  const output = tail(logFile, logStart);
+  throw unreachable(`the daemon that was started ${Math.round(age / 1000)} s ago has ended${output === '' ? '' : `: ${output}`}`, { hint: `See \`cairn daemon logs\`; it can be started again in ${wait} s.` });
 }
 
 function readStamp(stamp: string): string {
@@ -116,6 +146,26 @@ const sizeOf = (path: string): number => statSync(path, { throwIfNoEntry: false 
 
 /** What the process said last, after `from`; of structured lines only the message. */
 function tail(path: string, from: number): string {
+  const written = newLines(path, from);
+  const refusal = refusalIn(written);
+  if (refusal !== null) return refusal.message;
+  const lines = written.map(logMessage);
+  // An uncaught exception ends in its properties and the version of Node: the line with the message says more.
+  const thrown = lines.findLast((line) => /^\w*Error\b.*: /.test(line));
+  return thrown ?? lines.slice(-3).join('\n');
+}
+
+/** A daemon that cannot start writes `CODE: message` and, on the next line, what to do about it. */
+function refusalIn(lines: readonly string[]): ClientError | null {
+  const at = lines.findLastIndex((line) => /^[A-Z][A-Z_]{3,}: ./.test(line));
+  const line = lines[at];
+  if (line === undefined) return null;
+  const colon = line.indexOf(': ');
+  const next = lines[at + 1];
+  return new ClientError(line.slice(0, colon), line.slice(colon + 2), { hint: next === undefined || next.startsWith('{') ? 'See: cairn daemon logs' : next });
+}
+
+function newLines(path: string, from: number): string[] {
   const size = sizeOf(path);
   const start = Math.max(from > size ? 0 : from, size - LOG_TAIL_BYTES);
   const buffer = Buffer.alloc(Math.max(0, size - start));
@@ -125,10 +175,7 @@ function tail(path: string, from: number): string {
   } finally {
     closeSync(fd);
   }
-  const lines = buffer.toString('utf8').split('\n').filter((line) => line.trim() !== '').map(logMessage);
-  // An uncaught exception ends in its properties and the version of Node: the line with the message says more.
-  const thrown = lines.findLast((line) => /^\w*Error\b.*: /.test(line));
-  return thrown ?? lines.slice(-3).join('\n');
+  return buffer.toString('utf8').split('\n').filter((line) => line.trim() !== '');
 }
 
 function logMessage(line: string): string {

@@ -83,12 +83,41 @@ test('after a crash of a serving daemon it is started again at once', async (t) 
 test('a daemon that cannot start is reported with its output, and not started again for ten seconds', async (t) => {
   const { dataDir, options, starts } = sandbox(t, { FAKE_MODE: 'crash' });
   await assert.rejects(connect(options), { code: 'DAEMON_UNREACHABLE', message: /exit code 3\): cannot open the lock: disk on fire/ });
-  await assert.rejects(connect(options), { code: 'DAEMON_UNREACHABLE', message: /has ended/, hint: /started again in \d+ s/ });
+  await assert.rejects(connect(options), { code: 'DAEMON_UNREACHABLE', message: /has ended: cannot open the lock: disk on fire/, hint: /started again in \d+ s/ });
   assert.equal(starts(), 1);
   const past = new Date(Date.now() - 11_000);
   utimesSync(join(dataDir, 'run', 'started'), past, past);
   await assert.rejects(connect(options), { message: /exit code 3/ });
   assert.equal(starts(), 2);
+});
+
+test('[6.13] a daemon that says why it cannot start: its code, message and hint; it is tried again at once when that is mended', async (t) => {
+  const { options, starts } = sandbox(t);
+  const refusing = { ...options, env: { ...options.env, FAKE_MODE: 'refuse', FAKE_REFUSAL: 'INVALID_CONFIG: unknown setting "log.levle"' } };
+  await assert.rejects(connect(refusing), { code: 'INVALID_CONFIG', message: 'unknown setting "log.levle"', hint: 'Did you mean log.level?' });
+  (await connect(options)).close();
+  assert.equal(starts(), 2);
+});
+
+test('a refusal that is nothing to mend quickly is not tried again at once, and the reason is repeated', async (t) => {
+  const { options, starts } = sandbox(t, { FAKE_MODE: 'refuse', FAKE_REFUSAL: 'LOCKED: Move it away.' });
+  await assert.rejects(connect(options), { code: 'DAEMON_UNREACHABLE', message: /exit code 1\): Move it away\.$/ });
+  await assert.rejects(connect(options), { code: 'DAEMON_UNREACHABLE', message: /has ended: Move it away\.$/ });
+  assert.equal(starts(), 1);
+});
+
+test('a run directory that cannot be written is a typed error', async (t) => {
+  const { dataDir, options } = sandbox(t);
+  mkdirSync(join(dataDir, 'logs', 'daemon.log'), { recursive: true });
+  await assert.rejects(connect(options), { code: 'PERMISSION', message: /daemon\.log: cannot be written \(EISDIR\)/, hint: /CAIRN_DATA_DIR/ });
+  assert.equal(existsSync(join(dataDir, 'run', 'started')), false);
+});
+
+test('a data directory that is a file is a wrong setting', async (t) => {
+  const { dataDir, options } = sandbox(t);
+  const file = join(dataDir, 'file');
+  writeFileSync(file, '');
+  for (const wrong of [file, join(file, 'below')]) await assert.rejects(connect({ ...options, dataDir: wrong }), { code: 'INVALID_CONFIG', message: `the data directory ${wrong} is not a directory` });
 });
 
 test('a start stamp from the future (clock set back) does not block starting', async (t) => {

@@ -1,5 +1,6 @@
 /**
- * A process that plays the daemon for spawn tests. FAKE_MODE: 'serve', 'crash' (writes to its log and exits 3), 'lose' (exits
+ * A process that plays the daemon for spawn tests. FAKE_MODE: 'serve', 'crash' (writes to its log and exits 3), 'refuse' (writes
+ * FAKE_REFUSAL and a hint as the daemon does, exits 1), 'lose' (exits
  * 0 at once, as one that finds another daemon). Each start appends a line to <data>/starts.
  */
 import { appendFileSync, writeFileSync } from 'node:fs';
@@ -11,6 +12,10 @@ appendFileSync(join(dataDir, 'starts'), `${process.pid}\n`);
 if (process.env['FAKE_MODE'] === 'crash') {
   console.error('cannot open the lock: disk on fire');
   process.exit(3);
+}
+if (process.env['FAKE_MODE'] === 'refuse') {
+  console.error(`${process.env['FAKE_REFUSAL']}\nDid you mean log.level?\n{"level":30,"msg":"daemon.stopped"}`);
+  process.exit(1);
 }
 if (process.env['FAKE_MODE'] === 'lose') process.exit(0);
 const daemon = await FakeDaemon.start(dataDir);
