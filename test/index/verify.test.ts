@@ -80,7 +80,9 @@ test('rows that refer to rows of another document, and vectors without chunks, a
       const value: unknown = Reflect.get(target, name, target);
       return typeof value === 'function' ? (value as (...args: unknown[]) => unknown).bind(target) : value;
     } });
-    return (await Array.fromAsync(checkRows(view(part), 8))).map((error) => error.message);
+    const found: string[] = [];
+    for await (const error of checkRows(view(part), 8)) found.push(error.message);
+    return found;
   };
   assert.deepEqual(await problems({}), []);
   assert.match((await problems({ vectors: null })).join(), /chunks without vectors/);
