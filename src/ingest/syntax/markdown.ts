@@ -60,7 +60,7 @@ function atxHeading(line: string, index: number): Heading | null {
 function setextHeading(lines: readonly string[], index: number): Heading | null {
   const under = lines[index + 1];
   const line = lines[index] as string;
-  if (under === undefined || line.trim() === '' || !/^ {0,3}(=+|-+)[ \t]*$/.test(under) || /^\s*([-*>+|#]|\d+\.)/.test(line) || line.startsWith('    ')) return null;
+  if (under === undefined || line.trim() === '' || !/^ {0,3}(=+|-+)[ \t]*$/.test(under) || /^ {0,3}([>|#]|([-*+]|\d+[.)])[ \t])/.test(line) || line.startsWith('    ')) return null;
   const before = lines[index - 1];
   if (before !== undefined && before.trim() !== '') return null;
   return toHeading(index + 1, under.trim().startsWith('=') ? 1 : 2, line);

@@ -16,6 +16,12 @@ test('setext headings, closing marks, links and emphasis; no headings in code, l
   assert.deepEqual(headings('---\ntitle: x\n---\n# A\n'), ['A 4-5']);
 });
 
+test('a setext heading may begin with a version number, a mark or a word in bold; a list item may not', () => {
+  assert.deepEqual(headings('4.3.0 / 2014-05-21\n===\n\n * fix\n\n4.2.0 / 2014-05-11\n===\n'), ['4.3.0 / 2014-05-21 1-5', '4.2.0 / 2014-05-11 6-8']);
+  assert.deepEqual(headings('**Bold** title\n---\n\n-fno-rtti\n---\n'), ['Bold title 1-3', '-fno-rtti 4-6']);
+  assert.deepEqual(headings('1. item\n---\n\n2) item\n---\n\n* item\n---\n\n> quote\n---\n\n| table\n---\n'), []);
+});
+
 test('sections become chunks of kind section, small ones together', async () => {
   const long = 'A sentence about the topic at hand.\n'.repeat(30);
   const doc = await analyze('guide.md', `# Guide\n\n${long}\n## First\n\n${long}\n## Second\n\n${long}`);
