@@ -44,18 +44,28 @@ export function stateOf(facts: OwnerFacts): StateAndReasons {
 /** Something is broken: answers may be incomplete, or changes are not stored. */
 function seriousReasons(facts: OwnerFacts): string[] {
   return [
-    ...facts.recoveryDegraded,
-    ...(facts.quarantined > 0 ? [`${facts.quarantined} damaged ${facts.quarantined === 1 ? 'file is' : 'files are'} in quarantine`] : []),
+    ...(isMended(facts) ? [] : damages(facts)),
     ...(facts.refusal === null ? [] : [messageOf(facts.refusal)]),
     ...(facts.commitError === null ? [] : [`changes cannot be stored: ${messageOf(facts.commitError)}`]),
     ...(facts.persistError === null ? [] : [`saving to segments fails and is retried: ${messageOf(facts.persistError)}`]),
   ];
 }
 
+/** What was lost of a code index is read from its tree again by the first pass, which compares the two. */
+function isMended(facts: OwnerFacts): boolean {
+  return facts.hasRoot && facts.caughtUp && facts.refusal === null;
+}
+
+function damages(facts: OwnerFacts): string[] {
+  const quarantined = `${facts.quarantined} damaged ${facts.quarantined === 1 ? 'file is' : 'files are'} in quarantine`;
+  return [...facts.recoveryDegraded, ...(facts.quarantined > 0 ? [quarantined] : [])];
+}
+
 /** Answers are right but may be late, or lack some files. */
 function minorReasons(facts: OwnerFacts): string[] {
   const detached = facts.hasRoot && !facts.rootPresent;
   return [
+    ...(isMended(facts) ? damages(facts).map((damage) => `mended from the source tree: ${damage}`) : []),
     ...(detached ? [facts.walkError === null ? 'the source root is missing' : messageOf(facts.walkError)] : []),
     ...(!detached && facts.walkError !== null ? [`the last walk of the tree failed: ${messageOf(facts.walkError)}`] : []),
     ...(facts.watchReason === null ? [] : [`watching is limited: ${facts.watchReason}`]),

@@ -18,10 +18,19 @@ test('[6.4] the state follows from the facts, and says why', () => {
   assert.equal(state({ pending: 70, pendingBulk: 70 }).state, 'catching-up');
   assert.deepEqual(state({ commitError: FULL }), { state: 'degraded', reasons: ['changes cannot be stored: no space left'] });
   assert.equal(state({ persistError: FULL }).state, 'degraded');
-  assert.equal(state({ recoveryDegraded: ['a segment is damaged'] }).state, 'degraded');
-  assert.equal(state({ quarantined: 2 }).state, 'degraded');
+  assert.equal(state({ caughtUp: false, recoveryDegraded: ['a segment is damaged'] }).state, 'degraded');
+  assert.equal(state({ caughtUp: false, quarantined: 2 }).state, 'degraded');
   assert.equal(state({ persistError: new CairnError('FENCED', 'another daemon') }).state, 'failed');
   assert.equal(state({ isClosed: true }).state, 'failed');
+});
+
+test('[0.21] damage found at opening: degraded until the tree was read again, for ever where there is no tree', () => {
+  const damage = { recoveryDegraded: ['3 documents are lost until they are indexed again'] };
+  assert.deepEqual(state(damage), { state: 'ready', reasons: ['mended from the source tree: 3 documents are lost until they are indexed again'] });
+  assert.deepEqual(state({ quarantined: 1 }), { state: 'ready', reasons: ['mended from the source tree: 1 damaged file is in quarantine'] });
+  assert.equal(state({ ...damage, hasRoot: false }).state, 'degraded');
+  assert.equal(state({ ...damage, caughtUp: false, rootPresent: false }).state, 'detached');
+  assert.deepEqual(state({ ...damage, refusal: new CairnError('EMBEDDER_MISMATCH', 'another model') }), { state: 'degraded', reasons: [...damage.recoveryDegraded, 'another model'] });
 });
 
 test('a missing root is detached, not damaged; a vector index has no root to miss', () => {
