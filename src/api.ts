@@ -25,6 +25,8 @@ export type { Clock, Env, EnvFile, FileStat, Random } from './env/env.ts';
 export type { ChunkKind, ChunkRecord, DocRecord, EdgeKind, EdgeRecord, SourceStamp, SymbolKind, SymbolRecord } from './format/doc.ts';
 export { decodeDoc, DOC_LIMITS, encodeDoc, peekDocHeader, type DocHeader } from './format/doc-codec.ts';
 
+export { encodeVectorRecord, firstNotFinite, recordId, recordKey, type RecordId, type VectorRecord } from './format/vector-record.ts';
+
 // ingest
 export {
   CHUNKER_VERSION, IngestPool, isSecretPath, languageOfPath, PARSED_LANGUAGES, SourceTree,
@@ -40,6 +42,7 @@ export { cacheDirectory, FileVectorCache, type VectorCacheOptions, type VectorCa
 
 // search
 export { grep, type GrepMatch, type GrepRequest, type GrepResult } from './query/grep.ts';
+export { exactScore, nearest, type NearestHit, type NearestRequest, type NearestResult } from './query/nearest.ts';
 export { pathQueryText } from './query/query-plan.ts';
 export { search } from './query/search.ts';
 export type { QueryVectors } from './query/semantic.ts';

@@ -15,4 +15,6 @@ export interface CodeMatrix {
   dots(query: PreparedQuery, from: number, to: number, out: Float32Array): void;
   /** L2 norm of each stored (unquantized) row; 0 for a row that is absent or holds a value that is not finite. */
   readonly norms: Float32Array;
+  /** Width of one code step of each row; 0 for a row without codes. Absent in a matrix that does not tell. */
+  readonly scales?: Float32Array;
 }
