@@ -39,6 +39,8 @@ export const WAL_OPTIONAL_FROM = 128;
 export const WAL_TYPE_BATCH = 1;
 /** Last record of a file that was closed in order: everything before it was synced. */
 export const WAL_TYPE_SEAL = 128;
+/** When the batches behind it were logged; written for logs that are archived. */
+export const WAL_TYPE_TIME = 129;
 
 /** Tombstone files. */
 export const TOMBSTONE_MAGIC = 'CAIRNTMB';
@@ -55,6 +57,12 @@ export const TEXT_LAYOUT = 1;
 export const MIN_READABLE_TEXT = 1;
 export const MAX_MANIFEST_BYTES = 64 * 1024 * 1024;
 export const MAX_CURRENT_BYTES = 4096;
+
+/** Backups: backup.json, and the intent of a restore. */
+export const BACKUP_LAYOUT = 1;
+export const MAX_BACKUP_RECORD_BYTES = 64 * 1024 * 1024;
+export const MAX_BACKUP_FILES = 100_000;
+export const SWAP_WORD = 'cairn-swap';
 
 export const METADATA_SCHEMA = 1;
 export const MAX_METADATA_BYTES = 1024 * 1024;

@@ -49,6 +49,16 @@ export class JsonFields {
     return this.#get(name) === null ? null : read(name);
   }
 
+  /** null when the field is missing or null: for fields that older writers did not know. */
+  optional<T>(name: string, read: (name: string) => T): T | null {
+    return this.#get(name) === undefined ? null : this.nullable(name, read);
+  }
+
+  /** An object whose fields somebody else checks. */
+  record(name: string): Readonly<Record<string, unknown>> {
+    return this.object(name).#value;
+  }
+
   object(name: string): JsonFields {
     return new JsonFields(this.#get(name), this.#path, this.#at(name));
   }

@@ -8,7 +8,7 @@ import { planCompaction, type CompactionPlan } from './compaction-policy.ts';
 import { carryDeaths, newSegmentId, openBuilt, type FlushResult } from './flush.ts';
 import type { IndexContext } from './index-context.ts';
 import { NO_ROWS, plus, LiveSet, type LiveCounts } from './live-set.ts';
-import { publishGeneration, type KeptSegment } from './publisher.ts';
+import { publishCopy, publishGeneration, type KeptSegment } from './publisher.ts';
 import type { SegmentHandle } from './segment-handle.ts';
 
 export function nextCompaction(context: IndexContext): CompactionPlan | null {
@@ -41,14 +41,6 @@ export async function compact(context: IndexContext, plan: CompactionPlan): Prom
   }
   await publishCopy(context, cause);
   return { segmentsAdded: merged === null ? 0 : 1, bytesWritten: merged?.entry.bytes ?? 0 };
-}
-
-/** The same state under one more generation: the one to fall back to then no longer needs the files that were merged. */
-async function publishCopy(context: IndexContext, cause: string): Promise<void> {
-  const { table, store } = context;
-  const kept = table.segments.map((handle) => ({ handle, live: handle.published }));
-  const { manifest } = await publishGeneration(context, { cause: `${cause} (copy)`, flushedLsn: store.current.flushedLsn, kept, added: null, dropped: [] });
-  await context.committer.exclusive(async () => table.install(manifest.generation, table.segments, false));
 }
 
 async function merge(context: IndexContext, inputs: readonly SegmentHandle[]): Promise<SegmentHandle | null> {

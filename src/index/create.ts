@@ -2,8 +2,8 @@
  * Creates an index directory. Order: manifest and log first, metadata.json last: its durable appearance is the creation, so a
  * crash leaves either a whole empty index or a directory without metadata.json that holds no row (swept at the next start).
  */
-import { basename, dirname, join } from 'node:path';
-import { sweepTempFiles, writeFileAtomic } from '../env/atomic-file.ts';
+import { dirname, join } from 'node:path';
+import { parseTempName, writeFileAtomic } from '../env/atomic-file.ts';
 import type { Env } from '../env/env.ts';
 import { CURRENT_FILE, manifestFile, METADATA_FILE, parseFileName, walFile, WAL_DIRECTORY } from '../format/file-names.ts';
 import { WAL_HEADER_BYTES } from '../format/constants.ts';
@@ -29,7 +29,7 @@ export async function createIndex(env: Env, dir: string, metadata: IndexMetadata
   });
   await writer.close();
   const { contentVersions, embedder } = metadata;
-  await ManifestStore.create(env, dir, { flushedLsn: asLsn(0), segments: [], dropped: [], contentVersions, embedder, cause: 'create', emptiedBy: null }, lease);
+  await ManifestStore.create(env, dir, { flushedLsn: asLsn(0), segments: [], dropped: [], contentVersions, embedder, cause: 'create', emptiedBy: null, metadata: { ...metadata } }, lease);
   await writeFileAtomic(env, dir, METADATA_FILE, encodeMetadata(metadata));
 }
 
@@ -59,19 +59,20 @@ export async function removeAbortedCreation(env: Env, dir: string): Promise<bool
   }
 }
 
+/** What createIndex makes beside the log, by name; metadata.json is only there as a temp file until it is an index. */
+const CREATED: ReadonlySet<string> = new Set([CURRENT_FILE, manifestFile(asGeneration(1)), METADATA_FILE]);
+
 /** Only what createIndex makes before its last step: an empty first log, an empty generation 1, their temp files. */
 async function isAbortedCreation(env: Env, dir: string): Promise<boolean> {
-  await sweepTempFiles(env, dir);
   for (const name of await env.readdir(dir)) {
-    if (parseFileName(name)?.kind === 'wal-directory' ? !(await isEmptyLog(env, join(dir, name))) : ![CURRENT_FILE, manifestFile(asGeneration(1))].includes(name)) return false;
+    if (parseFileName(name)?.kind === 'wal-directory' ? !(await isEmptyLog(env, join(dir, name))) : !CREATED.has(parseTempName(name) ?? name)) return false;
   }
   return true;
 }
 
 async function isEmptyLog(env: Env, walDir: string): Promise<boolean> {
-  await sweepTempFiles(env, walDir);
   const names = await env.readdir(walDir);
   const sizes = await Promise.all(names.map(async (name) => (await env.stat(join(walDir, name)))?.size ?? 0));
   const sealOnly = WAL_HEADER_BYTES + 24;
-  return names.every((name) => basename(name) === walFile(asLsn(1))) && sizes.every((size) => size <= sealOnly);
+  return names.every((name) => (parseTempName(name) ?? name) === walFile(asLsn(1))) && sizes.every((size) => size <= sealOnly);
 }

@@ -5,13 +5,17 @@
 import { writeFileAtomic } from '../env/atomic-file.ts';
 import { CairnError, isCairnError } from '../util/errors.ts';
 import type { Lsn } from '../util/ids.ts';
+import type { Loss } from '../manifest/manifest.ts';
 import { checkBatch } from './check-batch.ts';
+import { describeLoss, isDamage, listQuarantine } from './damage.ts';
 import type { IndexContext } from './index-context.ts';
 import type { Maintenance } from './maintenance.ts';
 import { checkMetadata, encodeMetadata, METADATA_FILE } from './metadata.ts';
 import type { Snapshot } from './snapshot.ts';
+import { pinIndex, type IndexPin } from './pin.ts';
+import { repairIndex } from './repair.ts';
 import { statsOf } from './stats.ts';
-import type { Batch, CommitResult, DurableIndex, IndexMetadata, IndexStats, PersistResult, RecoveryReport, VerifyReport } from './types.ts';
+import type { Batch, CommitResult, DurableIndex, IndexMetadata, IndexStats, PersistResult, QuarantinedFile, RecoveryReport, RepairReport, VerifyReport } from './types.ts';
 import { verifyIndex } from './verify.ts';
 
 export class OpenIndex implements DurableIndex {
@@ -39,6 +43,10 @@ export class OpenIndex implements DurableIndex {
     return this.#context.store.current.flushedLsn;
   }
 
+  get losses(): readonly Loss[] {
+    return this.#context.store.current.losses;
+  }
+
   get wantsPersist(): boolean {
     const { active } = this.#context.table;
     const { memtableMaxBytes, memtableMaxChunks } = this.#context.options;
@@ -47,6 +55,7 @@ export class OpenIndex implements DurableIndex {
 
   async commit(batch: Batch): Promise<CommitResult> {
     this.#requireOpen();
+    this.#requireWhole();
     return this.#context.committer.commit(() => checkBatch(batch, this.#context.metadata.dimension));
   }
 
@@ -73,6 +82,30 @@ export class OpenIndex implements DurableIndex {
   async verify(options: { readonly deep: boolean; readonly signal?: AbortSignal }): Promise<VerifyReport> {
     this.#requireOpen();
     return verifyIndex(this.#context, this.#maintenance, options);
+  }
+
+  async pin(): Promise<IndexPin> {
+    this.#requireOpen();
+    return pinIndex(this.#context, this.#maintenance);
+  }
+
+  async quarantine(damage: CairnError): Promise<boolean> {
+    this.#requireOpen();
+    return isDamage(damage) && this.#maintenance.quarantine(damage);
+  }
+
+  async settleLosses(cause: string): Promise<boolean> {
+    this.#requireOpen();
+    return this.#maintenance.settleLosses(cause);
+  }
+
+  async repair(options: { readonly dryRun: boolean; readonly signal?: AbortSignal }): Promise<RepairReport> {
+    this.#requireOpen();
+    return repairIndex(this.#context, this.#maintenance, options);
+  }
+
+  async listQuarantine(): Promise<readonly QuarantinedFile[]> {
+    return listQuarantine(this.#context.env, this.#context.dir);
   }
 
   stats(): IndexStats {
@@ -106,6 +139,13 @@ export class OpenIndex implements DurableIndex {
       table.close();
       await opener.settled();
     }
+  }
+
+  /** What is missing of an index without a source tree is known to its users only: they decide before anything is added. [4.7] */
+  #requireWhole(): void {
+    const [loss] = this.losses;
+    if (loss === undefined || this.metadata.kind !== 'vector') return;
+    throw new CairnError('DEGRADED', `index '${this.metadata.name}' takes no changes: ${describeLoss(loss)}`, { path: loss.file, hint: `Put the documents back from a backup, or give them up: cairn repair ${this.metadata.name}` });
   }
 
   #requireOpen(): void {

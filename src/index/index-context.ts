@@ -3,6 +3,7 @@ import type { Env } from '../env/env.ts';
 import type { ManifestStore } from '../manifest/manifest-store.ts';
 import type { VectorArena } from '../quantize/arena.ts';
 import type { BlockCache } from '../segment/block-cache.ts';
+import type { WalFileInfo } from '../wal/wal-files.ts';
 import type { WalWriter } from '../wal/wal-writer.ts';
 import type { Committer } from './committer.ts';
 import type { FileUse } from './file-use.ts';
@@ -19,6 +20,13 @@ export interface IndexServices {
   /** Decompressed texts of all segments. */
   readonly cache: BlockCache;
   readonly runner: StorageRunner;
+  /** Keeps log files that are about to be trimmed; null: they go. */
+  readonly archive?: LogArchive | null;
+}
+
+/** Where closed log files go before they are removed (invariant 6). A file whose keeping fails is not removed. */
+export interface LogArchive {
+  keep(metadata: IndexMetadata, file: WalFileInfo): Promise<void>;
 }
 
 export interface IndexContext extends IndexServices {

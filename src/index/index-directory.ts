@@ -7,7 +7,7 @@ import type { Env } from '../env/env.ts';
 import { CairnError, isCairnError } from '../util/errors.ts';
 import { MAX_METADATA_BYTES } from '../format/constants.ts';
 import { METADATA_FILE } from '../format/file-names.ts';
-import { decodeMetadata } from './metadata.ts';
+import { decodeMetadata, type DecodedMetadata } from './metadata.ts';
 import type { IndexMetadata } from './types.ts';
 
 export type Found =
@@ -17,14 +17,17 @@ export type Found =
   /** A directory without metadata.json. */
   | { readonly state: 'orphan'; readonly directory: string };
 
+/** Directories that are looked at together: hides the latency of each, stays far below the limit of open files. */
+const AT_ONCE = 16;
+
 /** Everything below `dir` that is or could be an index, sorted by name. Files, links and dot-directories are none. */
 export async function discover(env: Env, dir: string): Promise<Found[]> {
   const names = (await env.readdir(dir)).filter((name) => !name.startsWith('.')).sort();
   const found: Found[] = [];
   const owners = new Map<string, string>();
-  for (const directory of names) {
-    const one = await inspectDirectory(env, join(dir, directory), directory);
-    if (one !== null) found.push(one.state === 'found' ? refuseSecond(one, owners) : one);
+  for (let i = 0; i < names.length; i += AT_ONCE) {
+    const some = await Promise.all(names.slice(i, i + AT_ONCE).map((directory) => inspectDirectory(env, join(dir, directory), directory)));
+    for (const one of some) if (one !== null) found.push(one.state === 'found' ? refuseSecond(one, owners) : one);
   }
   return found;
 }
@@ -42,6 +45,10 @@ async function inspectDirectory(env: Env, path: string, directory: string): Prom
 }
 
 export async function readMetadata(env: Env, path: string): Promise<IndexMetadata> {
+  return (await readMetadataFile(env, path)).metadata;
+}
+
+export async function readMetadataFile(env: Env, path: string): Promise<DecodedMetadata> {
   const file = join(path, METADATA_FILE);
   return decodeMetadata(await env.readFile(file, MAX_METADATA_BYTES), file);
 }

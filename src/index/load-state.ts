@@ -15,6 +15,7 @@ import { quarantine } from '../manifest/quarantine.ts';
 import { readTombstones } from '../manifest/tombstone-file.ts';
 import { CairnError, isCairnError } from '../util/errors.ts';
 import { listWalFiles } from '../wal/wal-files.ts';
+import { describeLoss, lossOfSegment } from './damage.ts';
 import type { RecoveryNotes } from './recovery-notes.ts';
 import type { SegmentHandle } from './segment-handle.ts';
 import type { SegmentOpener } from './segment-opener.ts';
@@ -99,7 +100,7 @@ export async function openSegments(env: Env, dir: string, manifest: Manifest, op
   }
   for (const { entry, file, error } of damaged) {
     notes.quarantined.push({ file, reason: error.message });
-    notes.degraded.push(`${entry.file}: ${entry.docs - (entry.tombstones?.count ?? 0)} documents are lost until they are indexed again: ${error.message}`);
+    notes.degraded.push(describeLoss(lossOfSegment(env, entry, error)));
   }
   return { handles, damaged };
 }

@@ -5,6 +5,7 @@
 import { CairnError, isCairnError } from '../util/errors.ts';
 import { walDiskBytes } from '../wal/wal-files.ts';
 import { compact, nextCompaction } from './compaction.ts';
+import { dropSegments, nameIn, settleLosses } from './damage.ts';
 import { flush, freeze, type FlushResult, type Frozen } from './flush.ts';
 import type { IndexContext } from './index-context.ts';
 import { measureDirectory } from './measure.ts';
@@ -71,6 +72,29 @@ export class Maintenance {
       add('compaction', await compact(this.#context, plan));
     });
     return isDone ? result : null;
+  }
+
+  /** Takes the segment that the damage is in out of service; false when no segment in service is meant. */
+  quarantine(damage: CairnError): Promise<boolean> {
+    return this.#mutex.run(async () => {
+      const { dir, table } = this.#context;
+      const name = nameIn(dir, damage.path);
+      const handle = table.segments.find(({ entry }) => entry.file === name || entry.tombstones?.file === name);
+      if (handle === undefined || this.#isClosing) return false;
+      await this.#fenced(() => dropSegments(this.#context, [handle], damage));
+      await this.#cleanUp();
+      return true;
+    });
+  }
+
+  settleLosses(cause: string): Promise<boolean> {
+    return this.#mutex.run(async () => {
+      let isSettled = false;
+      await this.#fenced(async () => {
+        isSettled = !this.#isClosing && (await settleLosses(this.#context, cause));
+      });
+      return isSettled;
+    });
   }
 
   /** Runs `section` while no generation is published. */

@@ -5,11 +5,13 @@
 import type { EmbedderIdentity } from '../embed/embedder.ts';
 import { METADATA_SCHEMA } from '../format/constants.ts';
 import { DOC_LIMITS } from '../format/doc-layout.ts';
+import { checksumHex, crc32 } from '../util/crc32.ts';
 import { CairnError } from '../util/errors.ts';
 import type { IndexKind, IndexMetadata, Metric } from './types.ts';
 
 export { METADATA_FILE } from '../format/file-names.ts';
 const NAME = /^[a-z0-9][a-z0-9._-]{0,63}$/;
+const TIMELINE = /^[0-9]{8}T[0-9]{9}Z$/;
 const MAX_DIMENSION = DOC_LIMITS.dimension;
 const METRICS: readonly Metric[] = ['cosine', 'dot', 'euclidean'];
 const KINDS: readonly IndexKind[] = ['code', 'vector'];
@@ -54,12 +56,33 @@ export function checkMetadata(metadata: IndexMetadata): void {
   if (problem !== null) throw new CairnError('INVALID_ARGUMENT', `index definition: ${problem}`);
 }
 
+/** Milliseconds since 1970 as a name that sorts by time: 20250131T235959123Z. */
+export function timeName(time: number): string {
+  return new Date(time).toISOString().replace(/[-:.]/g, '');
+}
+
+/** Which history the LSNs of an index belong to: the moment of its creation, or of the restore that began it. */
+export function timelineOf(metadata: IndexMetadata): string {
+  return metadata.timeline ?? timeName(Date.parse(metadata.createdAt));
+}
+
 export function encodeMetadata(metadata: IndexMetadata): Uint8Array {
-  return Buffer.from(`${JSON.stringify(metadata, null, 2)}\n`, 'utf8');
+  return Buffer.from(`${JSON.stringify({ ...metadata, checksum: checksumOf(metadata) }, null, 2)}\n`, 'utf8');
+}
+
+/** Of the values in the order of the file, not of their layout: a formatter changes nothing. */
+function checksumOf(value: object): string {
+  return checksumHex(crc32(Buffer.from(JSON.stringify(value), 'utf8')));
+}
+
+export interface DecodedMetadata {
+  readonly metadata: IndexMetadata;
+  /** False for a file that was written by hand: damage inside its values cannot be noticed. */
+  readonly hasChecksum: boolean;
 }
 
 /** CORRUPT when it is no metadata.json, NEWER_FORMAT when a later cairn wrote it. `path` is for the message only. */
-export function decodeMetadata(bytes: Uint8Array, path: string): IndexMetadata {
+export function decodeMetadata(bytes: Uint8Array, path: string): DecodedMetadata {
   let value: unknown;
   try {
     value = JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes));
@@ -71,9 +94,32 @@ export function decodeMetadata(bytes: Uint8Array, path: string): IndexMetadata {
   if (Number.isSafeInteger(schema) && (schema as number) > METADATA_SCHEMA) {
     throw new CairnError('NEWER_FORMAT', `${path}: schemaVersion ${String(schema)}, this cairn reads ${METADATA_SCHEMA}`, { path, hint: 'Use the cairn version that wrote it, or a newer one.' });
   }
-  const problem = problemOf(value);
+  const { checksum, ...metadata } = value;
+  const problem = problemOf(metadata);
   if (problem !== null) throw corrupt(path, problem);
-  return value as unknown as IndexMetadata;
+  if (checksum !== undefined && checksum !== checksumOf(metadata)) {
+    throw new CairnError('CORRUPT', `${path}: the values fail the checksum ${JSON.stringify(checksum)}`, {
+      path, offset: 0,
+      hint: 'Edited by hand? Remove its "checksum" line and restart the daemon. Otherwise `cairn repair` restores the file.',
+    });
+  }
+  return { metadata: metadata as unknown as IndexMetadata, hasChecksum: checksum !== undefined };
+}
+
+/** What the rows of an index depend on and what never changes; CORRUPT when metadata.json and manifest disagree about it. */
+export function requireSameIdentity(metadata: IndexMetadata, mirror: Readonly<Record<string, unknown>> | null, path: string): void {
+  if (mirror === null) return;
+  for (const field of ['kind', 'dimension', 'distanceMetric', 'vectorType'] as const) {
+    if (mirror[field] === metadata[field]) continue;
+    throw new CairnError('CORRUPT', `${path}: ${field} is ${JSON.stringify(metadata[field])}, the index was made with ${JSON.stringify(mirror[field])}`, {
+      path, offset: 0, hint: 'Nothing was changed. It may belong to another index; `cairn repair` restores the right one.',
+    });
+  }
+}
+
+/** The mirror of metadata.json in a manifest; null when it is not usable. */
+export function metadataOfMirror(mirror: Readonly<Record<string, unknown>> | null): IndexMetadata | null {
+  return mirror === null || problemOf(mirror) !== null ? null : (mirror as unknown as IndexMetadata);
 }
 
 /** The first field that is wrong, or null. */
@@ -92,6 +138,8 @@ function problemOf(value: object): string | null {
     if (typeof m[field] !== 'string' || Number.isNaN(Date.parse(m[field]))) return `${field} is not a time`;
   }
   if (typeof m['owner'] !== 'string') return 'owner is not a string';
+  if (m['timeline'] !== undefined && (typeof m['timeline'] !== 'string' || !TIMELINE.test(m['timeline']))) return `timeline does not match ${TIMELINE.source}`;
+  if (m['restoredFrom'] !== undefined && (typeof m['restoredFrom'] !== 'string' || m['restoredFrom'].length > 64)) return 'restoredFrom is not a backup id';
   return embedderProblem(m['embedder'], m['dimension'] as number);
 }
 

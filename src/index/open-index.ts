@@ -13,28 +13,29 @@
 import { join } from 'node:path';
 import { sweepTempFiles } from '../env/atomic-file.ts';
 import type { Env } from '../env/env.ts';
-import { WAL_DIRECTORY } from '../format/file-names.ts';
-import type { Manifest } from '../manifest/manifest.ts';
-import { quarantine } from '../manifest/quarantine.ts';
+import { METADATA_FILE, WAL_DIRECTORY } from '../format/file-names.ts';
+import type { Loss, Manifest } from '../manifest/manifest.ts';
 import type { ManifestStore } from '../manifest/manifest-store.ts';
 import { CairnError, isCairnError } from '../util/errors.ts';
-import { asLsn } from '../util/ids.ts';
+import { asLsn, type Lsn } from '../util/ids.ts';
 import type { WalRecord } from '../wal/record.ts';
 import { openWal, type OpenedWal } from '../wal/open-wal.ts';
 import { decodeBatch } from './batch-codec.ts';
 import { checkDoc } from './check-batch.ts';
 import { applyGroup, Committer } from './committer.ts';
+import { lossOfSegment, moveToQuarantine, withLosses } from './damage.ts';
 import { OpenIndex } from './durable-index.ts';
 import { FileUse } from './file-use.ts';
 import type { IndexContext, IndexServices } from './index-context.ts';
-import { readMetadata } from './index-directory.ts';
+import { readMetadataFile } from './index-directory.ts';
 import { loadState, openSegments, type DamagedSegment } from './load-state.ts';
 import { Maintenance } from './maintenance.ts';
+import { requireSameIdentity } from './metadata.ts';
 import { newMemtable } from './memtables.ts';
 import { PartTable } from './part-table.ts';
-import { publishGeneration } from './publisher.ts';
+import { publishCopy, publishGeneration } from './publisher.ts';
 import { RecoveryNotes } from './recovery-notes.ts';
-import { rescueLog } from './rescue-log.ts';
+import { logLoss, rescueLog } from './rescue-log.ts';
 import { SegmentOpener } from './segment-opener.ts';
 import type { DurableIndex, IndexMetadata } from './types.ts';
 
@@ -48,6 +49,8 @@ class Recovery {
   readonly #walDir: string;
   readonly #services: IndexServices;
   readonly #notes = new RecoveryNotes();
+  /** Found by this opening. */
+  readonly #losses: Loss[] = [];
 
   constructor(env: Env, dir: string, services: IndexServices) {
     this.#env = env;
@@ -59,21 +62,24 @@ class Recovery {
   async run(): Promise<DurableIndex> {
     const { lease } = this.#services;
     const started = this.#env.clock.monotonic();
-    const metadata = await readMetadata(this.#env, this.#dir);
+    const { metadata, hasChecksum } = await readMetadataFile(this.#env, this.#dir);
+    if (!hasChecksum) this.#notes.warnings.push(`${METADATA_FILE} has no checksum: damage of its values cannot be noticed`);
     lease.assertHeld();
     this.#notes.orphansRemoved.push(...(await sweepTempFiles(this.#env, this.#dir)));
     const { store, isFallback } = await loadState(this.#env, this.#dir, this.#notes);
+    requireSameIdentity(metadata, store.current.metadata, join(this.#dir, METADATA_FILE));
     requireEpoch(store.current, lease.epoch, this.#dir);
     const files = new FileUse();
     const opener = new SegmentOpener(this.#env, this.#dir, this.#services, metadata.dimension, files);
     const { handles, damaged } = await openSegments(this.#env, this.#dir, store.current, opener, this.#notes);
+    for (const { entry, error } of damaged) this.#losses.push(lossOfSegment(this.#env, entry, error));
     const table = new PartTable(handles, newMemtable({ arena: this.#services.arena, metadata }), store.current.generation);
     let opened: OpenedWal | null = null;
     try {
       opened = await this.#openLog(metadata, table, store);
       const committer = new Committer(opened.writer, table, this.#services.options.syncMode);
       const context: IndexContext = { ...this.#services, env: this.#env, dir: this.#dir, walDir: this.#walDir, metadata, store, table, wal: opened.writer, committer, files, opener };
-      if (damaged.length > 0 || isFallback) await this.#publishRecovered(context, damaged);
+      if (this.#losses.length > 0 || isFallback) await this.#publishRecovered(context, damaged);
       const maintenance = new Maintenance(context);
       this.#notes.orphansRemoved.push(...(await maintenance.start()));
       return new OpenIndex(context, maintenance, this.#notes.report(store.current.generation, this.#env.clock.monotonic() - started));
@@ -90,10 +96,11 @@ class Recovery {
     const after = store.current.flushedLsn;
     table.publish(after, () => undefined);
     const onRecord = (record: WalRecord): Promise<void> => this.#replay(record, metadata.dimension, table);
-    const walOptions = { syncMode: options.syncMode, syncIntervalMs: options.syncIntervalMs, maxFileBytes: options.walFileMaxBytes };
+    const walOptions = { syncMode: options.syncMode, syncIntervalMs: options.syncIntervalMs, maxFileBytes: options.walFileMaxBytes, stampTimes: options.archive };
     const open = (mayCreate: boolean): Promise<OpenedWal> => openWal(this.#env, this.#walDir, { after: table.lsn, fence: lease, options: walOptions, mayCreate, onRecord });
     const opened = await open(false).catch(async (error: unknown) => {
       if (!isLogDamage(error)) throw error;
+      await this.#noteLogLoss(store, table.lsn, error);
       await rescueLog({ env: this.#env, dir: this.#dir, walDir: this.#walDir, lease, notes: this.#notes, lastGood: table.lsn, flushedLsn: after }, error);
       return open(true);
     });
@@ -109,17 +116,25 @@ class Recovery {
     this.#notes.replayedBatches++;
   }
 
+  /** Before the log is touched: a crash after that must not make the loss forgotten. */
+  async #noteLogLoss(store: ManifestStore, lastGood: Lsn, error: CairnError): Promise<void> {
+    const at = new Date(this.#env.clock.now()).toISOString();
+    this.#losses.push({ file: WAL_DIRECTORY, reason: logLoss(lastGood, error), docs: null, at });
+    const { current } = store;
+    await store.publish({ ...current, dropped: [], cause: 'damage of the log', losses: withLosses(current.losses, this.#losses) }, this.#services.lease);
+  }
+
   /** The logged edit: a new generation says which segments are quarantined, then their files move. */
   async #publishRecovered(context: IndexContext, damaged: readonly DamagedSegment[]): Promise<void> {
     const { table, store } = context;
     const kept = table.segments.map((handle) => ({ handle, live: handle.published }));
     const dropped = damaged.map(({ entry }) => ({ id: entry.id, reason: 'quarantined' as const }));
-    const cause = damaged.length === 0 ? 'fallback' : `quarantine of ${damaged.map(({ entry }) => entry.file).join(', ')}`;
-    const { manifest } = await publishGeneration(context, { cause, flushedLsn: store.current.flushedLsn, kept, added: null, dropped });
+    const cause = damaged.length > 0 ? `quarantine of ${damaged.map(({ entry }) => entry.file).join(', ')}` : this.#losses.length > 0 ? 'damage of the log' : 'fallback';
+    const losses = withLosses(store.current.losses, this.#losses);
+    const { manifest } = await publishGeneration(context, { cause, flushedLsn: store.current.flushedLsn, kept, added: null, dropped, losses });
     table.install(manifest.generation, table.segments, false);
-    for (const name of new Set(damaged.flatMap(({ entry, file }) => [entry.file, file]))) {
-      if ((await this.#env.stat(join(this.#dir, name))) !== null) await quarantine(this.#env, this.#dir, name);
-    }
+    await moveToQuarantine(context, damaged.flatMap(({ entry, file }) => [entry.file, file]));
+    await publishCopy(context, cause);
   }
 }
 

@@ -10,6 +10,7 @@ export const DEFAULT_INDEX_OPTIONS: IndexOptions = {
   memtableMaxBytes: 64 << 20,
   walFileMaxBytes: 32 << 20,
   compactionFanIn: 4,
+  archive: false,
 };
 
 /** Bytes of one batch: it is one WAL record, and recovery reads a record whole. */
@@ -26,6 +27,7 @@ export function indexOptions(given: Partial<IndexOptions> = {}): IndexOptions {
   check('memtableMaxBytes', options.memtableMaxBytes, 1024, 2 ** 31);
   check('walFileMaxBytes', options.walFileMaxBytes, 4096, 2 ** 31);
   check('compactionFanIn', options.compactionFanIn, 2, 64);
+  if (typeof options.archive !== 'boolean') throw bad('archive', 'true or false', options.archive);
   return options;
 }
 

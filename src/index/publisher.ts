@@ -4,7 +4,7 @@
  */
 import { WAL_DIRECTORY } from '../format/file-names.ts';
 import { writeTombstones } from '../manifest/tombstone-file.ts';
-import type { DroppedSegment, Manifest, SegmentEntry } from '../manifest/manifest.ts';
+import type { DroppedSegment, Loss, Manifest, SegmentEntry } from '../manifest/manifest.ts';
 import { liveDocs } from '../manifest/manifest.ts';
 import type { Bitset } from '../util/bitset.ts';
 import type { CairnError } from '../util/errors.ts';
@@ -25,6 +25,8 @@ export interface Publication {
   readonly kept: readonly KeptSegment[];
   readonly added: SegmentHandle | null;
   readonly dropped: readonly DroppedSegment[];
+  /** Absent: the losses of the generation before stay. */
+  readonly losses?: readonly Loss[];
 }
 
 export interface Published {
@@ -52,12 +54,26 @@ export async function publishGeneration(context: IndexContext, publication: Publ
       embedder: metadata.embedder,
       cause: publication.cause,
       // Tombstones only come from deletes and replacements in the log, so an index that is empty now was emptied by them.
-      emptiedBy: isEmpty ? `deletes up to LSN ${publication.flushedLsn}` : null,
+      emptiedBy: isEmpty ? emptiedBy(publication) : null,
+      metadata: { ...metadata },
+      ...(publication.losses === undefined ? {} : { losses: publication.losses }),
     },
     lease,
   );
   for (const { handle, entry, live } of updates) handle.notePublished(entry, live);
   return { manifest, tombstoneBytes };
+}
+
+function emptiedBy({ flushedLsn, dropped, cause }: Publication): string {
+  return dropped.some(({ reason }) => reason === 'quarantined') ? cause : `deletes up to LSN ${flushedLsn}`;
+}
+
+/** The same state under one more generation: the one to fall back to then no longer needs the files of the one before it. */
+export async function publishCopy(context: IndexContext, cause: string): Promise<void> {
+  const { table, store } = context;
+  const kept = table.segments.map((handle) => ({ handle, live: handle.published }));
+  const { manifest } = await publishGeneration(context, { cause: `${cause} (copy)`, flushedLsn: store.current.flushedLsn, kept, added: null, dropped: [] });
+  await context.committer.exclusive(async () => table.install(manifest.generation, table.segments, false));
 }
 
 /** The entry as it is when no doc died since the last publish, else with a new tombstone file. */
@@ -71,10 +87,13 @@ async function entryWithTombstones(context: IndexContext, handle: SegmentHandle,
 
 /** Removes files that no kept generation and no reader needs. What cannot be removed now is tried again at the next turn. */
 export async function cleanUp(context: IndexContext): Promise<{ readonly removed: readonly string[]; readonly failure: CairnError | null }> {
-  const { env, walDir, store, lease, files } = context;
+  const { env, walDir, store, lease, files, archive } = context;
   if (!store.mayDelete) return { removed: [], failure: null };
   const { removed, failed } = await store.collectGarbage(files.names, lease);
-  const trimmed = await trimWal(env, walDir, store.walNeededAfter);
+  const trimmed = await trimWal(env, walDir, store.walNeededAfter, {
+    isInUse: (name) => files.names.has(`${WAL_DIRECTORY}/${name}`),
+    beforeRemove: archive == null ? undefined : (file) => archive.keep(context.metadata, file),
+  });
   return { removed: [...removed, ...trimmed.map((name) => `${WAL_DIRECTORY}/${name}`)], failure: failed[0] ?? null };
 }
 

@@ -7,9 +7,10 @@ export class RecoveryNotes {
   readonly orphansRemoved: string[] = [];
   readonly quarantined: { readonly file: string; readonly reason: string }[] = [];
   readonly degraded: string[] = [];
+  readonly warnings: string[] = [];
 
   report(generation: RecoveryReport['generation'], durationMs: number): RecoveryReport {
-    const { replayedBatches, tornTailBytes, orphansRemoved, quarantined, degraded } = this;
-    return { generation, replayedBatches, tornTailBytes, orphansRemoved, quarantined, degraded, durationMs };
+    const { replayedBatches, tornTailBytes, orphansRemoved, quarantined, degraded, warnings } = this;
+    return { generation, replayedBatches, tornTailBytes, orphansRemoved, quarantined, degraded, warnings, durationMs };
   }
 }

@@ -6,9 +6,9 @@
  */
 import { join } from 'node:path';
 import type { Env } from '../env/env.ts';
-import { quarantineFile, QUARANTINE_DIRECTORY, WAL_DIRECTORY } from '../format/file-names.ts';
+import { WAL_DIRECTORY } from '../format/file-names.ts';
 import type { CairnError } from '../util/errors.ts';
-import { quarantine } from '../manifest/quarantine.ts';
+import { keepCopyInQuarantine, quarantine } from '../manifest/quarantine.ts';
 import { asLsn, type Lsn } from '../util/ids.ts';
 import { encodeRecord, recordBytes } from '../wal/record.ts';
 import { listWalFiles, type WalFileInfo } from '../wal/wal-files.ts';
@@ -28,10 +28,14 @@ export interface DamagedLog {
   readonly flushedLsn: Lsn;
 }
 
+export function logLoss(lastGood: Lsn, damage: CairnError): string {
+  return `batches after LSN ${lastGood} are lost: ${damage.message}`;
+}
+
 export async function rescueLog(log: DamagedLog, damage: CairnError): Promise<void> {
   const { env, dir, walDir, lastGood, notes } = log;
   log.lease.assertHeld();
-  notes.degraded.push(`batches after LSN ${lastGood} are lost: ${damage.message}`);
+  notes.degraded.push(logLoss(lastGood, damage));
   if ((await env.stat(walDir)) === null) {
     await env.mkdir(walDir);
     await env.syncDir(dir);
@@ -56,7 +60,7 @@ async function cutAtDamage(log: DamagedLog, file: WalFileInfo, damage: CairnErro
   }
   const salt = newSalt(env);
   const body = await goodRecords(env, file, lastGood, salt);
-  await linkToQuarantine(env, dir, file);
+  await keepCopyInQuarantine(env, dir, file.name, walDir);
   await createWalFile(env, walDir, { salt, epoch: lease.epoch, firstLsn: file.firstLsn }, body);
 }
 
@@ -76,15 +80,4 @@ async function goodRecords(env: Env, info: WalFileInfo, lastGood: Lsn, salt: num
   } finally {
     await file.close();
   }
-}
-
-async function linkToQuarantine(env: Env, dir: string, file: WalFileInfo): Promise<void> {
-  const target = join(dir, QUARANTINE_DIRECTORY);
-  await env.mkdir(target);
-  await env.syncDir(dir);
-  const taken = new Set(await env.readdir(target));
-  let attempt = 1;
-  while (taken.has(quarantineFile(file.name, attempt))) attempt++;
-  await env.link(file.path, join(target, quarantineFile(file.name, attempt)));
-  await env.syncDir(target);
 }

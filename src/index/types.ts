@@ -1,6 +1,9 @@
 /** The public shapes of a durable index: metadata, batches, results, reports. Implemented by durable-index.ts. */
 import type { EmbedderIdentity } from '../embed/embedder.ts';
+import type { Loss } from '../manifest/manifest.ts';
+import type { CairnError } from '../util/errors.ts';
 import type { Epoch, Generation, Lsn } from '../util/ids.ts';
+import type { IndexPin } from './pin.ts';
 import type { Snapshot } from './snapshot.ts';
 
 export type IndexKind = 'code' | 'vector';
@@ -26,6 +29,10 @@ export interface IndexMetadata {
   readonly createdAt: string;
   readonly modifiedAt: string;
   readonly owner: string;
+  /** History that the LSNs belong to: absent in the first one, new after each restore. See `timelineOf`. */
+  readonly timeline?: string;
+  /** Backup that this history began with. */
+  readonly restoredFrom?: string;
 }
 
 /** Fencing token of the writer. Every publish calls assertHeld first and carries the epoch. */
@@ -45,6 +52,8 @@ export interface IndexOptions {
   readonly walFileMaxBytes: number;
   /** Tiered compaction: merge when this many segments are within one tier. */
   readonly compactionFanIn: number;
+  /** The log carries the wall time of its batches, and closed log files are kept in the archive before they are trimmed. */
+  readonly archive: boolean;
 }
 
 export interface Batch {
@@ -114,7 +123,30 @@ export interface RecoveryReport {
   readonly quarantined: readonly { readonly file: string; readonly reason: string }[];
   /** Reasons why the index is degraded; empty = healthy. */
   readonly degraded: readonly string[];
+  /** Things that a user should know although nothing is lost: a metadata.json without checksum. */
+  readonly warnings: readonly string[];
   readonly durationMs: number;
+}
+
+export interface QuarantinedFile {
+  /** quarantine/<name>.<n> */
+  readonly file: string;
+  readonly bytes: number;
+}
+
+/** One thing that `repair` does, or would do. */
+export interface RepairAction {
+  readonly kind: 'quarantine-segment' | 'rewrite-manifest' | 'rewrite-metadata' | 'reopen' | 'accept-loss';
+  /** Relative to the index directory. */
+  readonly file: string;
+  readonly what: string;
+  readonly done: boolean;
+}
+
+export interface RepairReport {
+  readonly actions: readonly RepairAction[];
+  /** The log is damaged: closing and opening the index again cuts it at the damage. */
+  readonly needsReopen: boolean;
 }
 
 export interface Damage {
@@ -139,7 +171,9 @@ export interface DurableIndex {
   readonly recovery: RecoveryReport;
   readonly version: Lsn;
   readonly durableVersion: Lsn;
-  /** Atomic: all or nothing for readers and after a crash. Refuses a batch of the wrong dimension with DIMENSION_MISMATCH. */
+  /** What was lost to damage and is not back yet, also from earlier openings; empty = whole. */
+  readonly losses: readonly Loss[];
+  /** Atomic: all or nothing for readers and after a crash. Refuses a batch of the wrong dimension with DIMENSION_MISMATCH; with DEGRADED while losses of an index that has no source are open. */
   commit(batch: Batch): Promise<CommitResult>;
   snapshot(): Snapshot;
   /** True when the memtable has reached a limit. */
@@ -151,7 +185,19 @@ export interface DurableIndex {
   /** Makes every ack given so far survive power loss (matters for `interval` and `off`). */
   sync(): Promise<void>;
   verify(options: { readonly deep: boolean; readonly signal?: AbortSignal }): Promise<VerifyReport>;
+  /**
+   * Damage met while reading: if its path is a segment in service (or its tombstones), that one is taken out and its bytes are kept;
+   * snapshots that are open keep it. False when it is not, or not any more.
+   */
+  quarantine(damage: CairnError): Promise<boolean>;
+  /** What was lost is there again (or given up). False when nothing was lost. */
+  settleLosses(cause: string): Promise<boolean>;
+  /** Verifies everything and mends what can be mended in place; deletes nothing. Content that was lost is the owner's business. */
+  repair(options: { readonly dryRun: boolean; readonly signal?: AbortSignal }): Promise<RepairReport>;
+  listQuarantine(): Promise<readonly QuarantinedFile[]>;
   stats(): IndexStats;
+  /** Holds the state of this moment on disk: nothing of it is removed until `release`. For backups. */
+  pin(): Promise<IndexPin>;
   updateMetadata(change: Partial<Pick<IndexMetadata, 'name' | 'sourceRoot' | 'embedder' | 'contentVersions'>>): Promise<void>;
   /** Persists nothing by itself (call `persist` first for a clean shutdown); releases files and memory. */
   close(): Promise<void>;

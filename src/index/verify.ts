@@ -9,7 +9,6 @@ import { checkTombstones } from '../manifest/check-files.ts';
 import type { SegmentEntry } from '../manifest/manifest.ts';
 import { ManifestStore } from '../manifest/manifest-store.ts';
 import { CairnError, isCairnError } from '../util/errors.ts';
-import { asLsn } from '../util/ids.ts';
 import { replayWal } from '../wal/wal-reader.ts';
 import { checkRows } from './check-rows.ts';
 import type { IndexContext } from './index-context.ts';
@@ -70,7 +69,7 @@ class Verification {
     const { env, dir, store } = this.#context;
     await this.#file('CURRENT', async (path) => {
       const loaded = await ManifestStore.load(env, dir);
-      for (const { file, error } of loaded.report.skipped) this.#damage(file, error);
+      for (const { file, error } of [...loaded.report.skipped, ...loaded.report.lostFallbacks]) this.#damage(file, error);
       const { generation } = loaded.store.current;
       if (generation !== store.current.generation) throw new CairnError('COUNT_MISMATCH', `${path} leads to generation ${generation}, ${store.current.generation} is in use`, { path });
       return 0;
@@ -83,7 +82,7 @@ class Verification {
   async log(): Promise<void> {
     const { env, walDir, store } = this.#context;
     await this.#file(WAL_DIRECTORY, async () => {
-      const report = await replayWal(env, walDir, { after: asLsn(store.current.flushedLsn) }, () => requireNotCancelled(this.#signal));
+      const report = await replayWal(env, walDir, { after: store.walNeededAfter }, () => requireNotCancelled(this.#signal));
       this.#files += Math.max(0, report.filesRead - 1);
       return report.payloadBytes;
     });

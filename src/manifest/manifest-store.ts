@@ -12,7 +12,7 @@
 import { join } from 'node:path';
 import { writeFileAtomic } from '../env/atomic-file.ts';
 import type { Env } from '../env/env.ts';
-import { MAX_CURRENT_BYTES } from '../format/constants.ts';
+import { MAX_MANIFEST_BYTES } from '../format/constants.ts';
 import { CURRENT_FILE, manifestFile, parseFileName } from '../format/file-names.ts';
 import type { WriterLease } from '../index/types.ts';
 import { CairnError, isCairnError } from '../util/errors.ts';
@@ -130,6 +130,33 @@ export class ManifestStore {
     return collectGarbage(this.#env, this.#dir, new Set([...this.keptFiles, ...inUse]));
   }
 
+  /**
+   * For repair: CURRENT was damaged or removed under the open index. Its bytes count as known from now on, so that the next
+   * publish replaces them. FENCED when they are whole and somebody else's.
+   */
+  async forgetDamagedCurrent(): Promise<void> {
+    const path = join(this.#dir, CURRENT_FILE);
+    const found = await readOrNull(this.#env, path);
+    if (this.#isKnown(found)) return;
+    if (found !== null && !this.#isOlder(found, path)) throw new CairnError('FENCED', `${path} was changed by somebody else`, { path });
+    this.#known.push(found);
+  }
+
+  /** Damaged, or what we published once. */
+  #isOlder(found: Buffer, path: string): boolean {
+    try {
+      const { epoch, generation } = decodeCurrent(found, path);
+      return epoch <= this.current.epoch && generation < this.current.generation;
+    } catch (error) {
+      if (isCairnError(error, 'CORRUPT', 'TRUNCATED')) return true;
+      throw error;
+    }
+  }
+
+  #isKnown(found: Buffer | null): boolean {
+    return this.#known.some((known) => (known === null ? found === null : found !== null && known.equals(found)));
+  }
+
   #complete(draft: ManifestDraft, lease: WriterLease): Manifest {
     const manifest: Manifest = {
       generation: this.nextGeneration,
@@ -143,6 +170,8 @@ export class ManifestStore {
       contentVersions: draft.contentVersions,
       embedder: draft.embedder,
       emptiedBy: draft.emptiedBy,
+      metadata: draft.metadata ?? this.#kept[0]?.metadata ?? null,
+      losses: draft.losses ?? this.#kept[0]?.losses ?? [],
     };
     const problem = problemOf(manifest);
     if (problem !== null) throw new CairnError('INVALID_ARGUMENT', `this manifest contradicts itself: ${problem}`, { path: this.#dir });
@@ -178,7 +207,7 @@ export class ManifestStore {
   async #requireUnchanged(lease: WriterLease): Promise<void> {
     const path = join(this.#dir, CURRENT_FILE);
     const found = await readOrNull(this.#env, path);
-    if (this.#known.some((known) => (known === null ? found === null : found !== null && known.equals(found)))) return;
+    if (this.#isKnown(found)) return;
     const epoch = found === null ? null : decodeCurrent(found, path).epoch;
     throw epoch !== null && epoch > lease.epoch
       ? fenced(path, epoch, lease.epoch)
@@ -190,9 +219,10 @@ function fenced(path: string, theirs: number, ours: number): CairnError {
   return new CairnError('FENCED', `${path} was published under epoch ${theirs}, ours is ${ours}`, { path, hint: 'Another daemon has taken over this data directory.' });
 }
 
+/** Also of a file that damage made longer than any CURRENT. */
 async function readOrNull(env: Env, path: string): Promise<Buffer | null> {
   try {
-    return await env.readFile(path, MAX_CURRENT_BYTES);
+    return await env.readFile(path, MAX_MANIFEST_BYTES);
   } catch (error) {
     if (isCairnError(error, 'NOT_FOUND')) return null;
     throw error;

@@ -46,6 +46,16 @@ export interface DroppedSegment {
   readonly reason: DropReason;
 }
 
+/** What an index has lost and not yet got back; carried from generation to generation until somebody settles it. */
+export interface Loss {
+  /** The damaged file, relative to the index directory. */
+  readonly file: string;
+  readonly reason: string;
+  /** Documents that were in it; null when that cannot be known (a log). */
+  readonly docs: number | null;
+  readonly at: string;
+}
+
 /** What the caller of `publish` decides. */
 export interface ManifestDraft {
   /** Every batch up to here is inside the segments and tombstones. */
@@ -60,6 +70,10 @@ export interface ManifestDraft {
   readonly cause: string;
   /** The logged deletes that emptied a populated index; null otherwise. Without it such a publish is refused (invariant 15). */
   readonly emptiedBy: string | null;
+  /** Mirror of metadata.json, to tell damage from a change and to restore the file. Absent: as in the parent. */
+  readonly metadata?: Readonly<Record<string, unknown>> | null;
+  /** Absent: as in the parent. */
+  readonly losses?: readonly Loss[];
 }
 
 export interface Manifest extends ManifestDraft {
@@ -68,6 +82,8 @@ export interface Manifest extends ManifestDraft {
   readonly parent: Generation;
   readonly epoch: Epoch;
   readonly createdAt: string;
+  readonly metadata: Readonly<Record<string, unknown>> | null;
+  readonly losses: readonly Loss[];
 }
 
 export function liveDocs(manifest: Pick<ManifestDraft, 'segments'>): number {
@@ -100,6 +116,8 @@ export function decodeManifest(bytes: Uint8Array, path: string): Manifest {
     contentVersions: decodeVersions(fields.object('contentVersions')),
     embedder: fields.nullable('embedder', (name) => decodeEmbedder(fields.object(name))),
     emptiedBy: fields.nullable('emptiedBy', (name) => fields.string(name)),
+    metadata: fields.optional('metadata', (name) => fields.record(name)),
+    losses: fields.optional('losses', (name) => fields.list(name, decodeLoss)) ?? [],
   };
   const problem = problemOf(manifest);
   if (problem !== null) throw new CairnError('CORRUPT', `${path}: ${problem}`, { path, offset: 0 });
@@ -126,6 +144,10 @@ function decodeSegment(fields: JsonFields): SegmentEntry {
 
 function decodeTombstone(fields: JsonFields): TombstoneEntry {
   return { file: fields.string('file'), bytes: fields.count('bytes'), checksum: fields.string('checksum', CHECKSUM), count: fields.count('count') };
+}
+
+function decodeLoss(fields: JsonFields): Loss {
+  return { file: fields.string('file'), reason: fields.string('reason'), docs: fields.nullable('docs', (name) => fields.count(name)), at: fields.string('at') };
 }
 
 function decodeVersions(fields: JsonFields): Manifest['contentVersions'] {

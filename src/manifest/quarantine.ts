@@ -10,8 +10,24 @@ import { QUARANTINE_DIRECTORY, quarantineFile } from '../format/file-names.ts';
  */
 export async function quarantine(env: Env, dir: string, name: string, fromDir: string = dir): Promise<string> {
   const toDir = join(dir, QUARANTINE_DIRECTORY);
+  const kept = await freeName(env, toDir, name);
+  await moveFile(env, join(fromDir, name), toDir, kept);
+  return join(toDir, kept);
+}
+
+/** Gives the bytes of `<fromDir>/<name>` a second name in quarantine/, for a file that is about to be replaced. Durable on return. */
+export async function keepCopyInQuarantine(env: Env, dir: string, name: string, fromDir: string = dir): Promise<string> {
+  const toDir = join(dir, QUARANTINE_DIRECTORY);
+  await env.mkdir(toDir);
+  await env.syncDir(dir);
+  const kept = await freeName(env, toDir, name);
+  await env.link(join(fromDir, name), join(toDir, kept));
+  await env.syncDir(toDir);
+  return join(toDir, kept);
+}
+
+async function freeName(env: Env, toDir: string, name: string): Promise<string> {
   let attempt = 1;
   while ((await env.stat(join(toDir, quarantineFile(name, attempt)))) !== null) attempt++;
-  await moveFile(env, join(fromDir, name), toDir, quarantineFile(name, attempt));
-  return join(toDir, quarantineFile(name, attempt));
+  return quarantineFile(name, attempt);
 }

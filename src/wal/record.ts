@@ -94,6 +94,15 @@ function recordChecksum(record: Buffer, salt: number): number {
   return crc32(record.subarray(8), crc32(record.subarray(0, 4), salt));
 }
 
+/** Payload of a time record: milliseconds since 1970, u64. */
+export function encodeTime(time: number): Buffer {
+  return new ByteWriter().u64(Math.max(0, Math.floor(time))).finish();
+}
+
+export function decodeTime(payload: Buffer, path: string): number {
+  return new ByteReader(payload, { path }).u64();
+}
+
 export interface RecordHeader {
   readonly length: number;
   readonly lsn: number;

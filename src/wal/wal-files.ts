@@ -28,15 +28,23 @@ export function isPassed(next: WalFileInfo | undefined, flushedLsn: Lsn): boolea
   return next !== undefined && next.firstLsn <= flushedLsn + 1;
 }
 
+export interface TrimOptions {
+  /** Trimming ends before the first file that is in use. */
+  readonly isInUse?: (name: string) => boolean;
+  /** Runs for each file before it goes; an error keeps it. */
+  readonly beforeRemove?: ((file: WalFileInfo) => Promise<void>) | undefined;
+}
+
 /**
  * Removes the files that `flushedLsn` has passed, oldest first. `flushedLsn` is that of the oldest manifest generation that
  * is kept, so that a fallback to it can replay. Not synced: a removal that a crash undoes is repeated at the next trim.
  */
-export async function trimWal(env: Env, dir: string, flushedLsn: Lsn): Promise<string[]> {
+export async function trimWal(env: Env, dir: string, flushedLsn: Lsn, options: TrimOptions = {}): Promise<string[]> {
   const files = await listWalFiles(env, dir);
   const removed: string[] = [];
   for (const [i, file] of files.entries()) {
-    if (!isPassed(files[i + 1], flushedLsn)) break;
+    if (!isPassed(files[i + 1], flushedLsn) || options.isInUse?.(file.name) === true) break;
+    await options.beforeRemove?.(file);
     await env.unlink(file.path);
     removed.push(file.name);
   }

@@ -22,6 +22,8 @@ export interface ReplayRange {
   readonly after: Lsn;
   /** Stop after this LSN, which must be there (CORRUPT otherwise). Absent: to the end of the log. */
   readonly upTo?: Lsn;
+  /** Sees the records that take no LSN (seal, time), in their place. */
+  readonly onMark?: (record: WalRecord) => void;
 }
 
 /** Where the last file ends; what recovery works with. */
@@ -146,7 +148,10 @@ class Replay {
   }
 
   async #hand(record: WalRecord, reader: WalFileReader): Promise<void> {
-    if (record.type >= WAL_OPTIONAL_FROM) return;
+    if (record.type >= WAL_OPTIONAL_FROM) {
+      if (record.lsn > this.#range.after) this.#range.onMark?.(record);
+      return;
+    }
     if (record.type !== WAL_TYPE_BATCH) throw reader.damage(`record type ${record.type} is unknown`, 'NEWER_FORMAT');
     if (record.lsn <= this.#lastLsn) return;
     this.#lastLsn = record.lsn;

@@ -14,11 +14,11 @@
 import { join } from 'node:path';
 import { createFileAtomic } from '../env/atomic-file.ts';
 import type { Env, EnvFile } from '../env/env.ts';
-import { WAL_HEADER_BYTES, WAL_OPTIONAL_FROM, WAL_TYPE_BATCH, WAL_TYPE_SEAL } from '../format/constants.ts';
+import { WAL_HEADER_BYTES, WAL_OPTIONAL_FROM, WAL_TYPE_BATCH, WAL_TYPE_SEAL, WAL_TYPE_TIME } from '../format/constants.ts';
 import { walFile } from '../format/file-names.ts';
 import { CairnError } from '../util/errors.ts';
 import { asLsn, type Epoch, type Lsn } from '../util/ids.ts';
-import { encodeRecord, encodeWalHeader, recordBytes, requirePayloadLimit, type RecordToWrite } from './record.ts';
+import { encodeRecord, encodeTime, encodeWalHeader, recordBytes, requirePayloadLimit, type RecordToWrite } from './record.ts';
 
 export type WalSyncMode = 'always' | 'interval' | 'off';
 
@@ -33,6 +33,8 @@ export interface WalOptions {
   readonly syncIntervalMs: number;
   /** A file is rotated once it is at least this large. */
   readonly maxFileBytes: number;
+  /** Writes the wall time before each group of records, for logs that are archived. Default: false. */
+  readonly stampTimes?: boolean;
 }
 
 export interface AppendResult {
@@ -103,6 +105,7 @@ export class WalWriter {
   /** Acknowledged, not yet synced, in LSN order. */
   #retained: { readonly lsn: Lsn; readonly type: number; readonly payload: Uint8Array }[] = [];
   #retainedBytes = 0;
+  #lastStamp = 0;
   #timer: { cancel(): void } | null = null;
   #running: Promise<void> | null = null;
   #healing: Promise<void> | null = null;
@@ -273,11 +276,12 @@ export class WalWriter {
       return;
     }
     const appends = group as readonly Append[];
-    await this.#write(appends);
+    const records = this.#stamped(appends);
+    await this.#write(records);
     this.#counters.records += appends.length;
     const durable = this.#options.syncMode === 'always';
     if (durable) await this.#sync();
-    else this.#retain(appends);
+    else this.#retain(records);
     this.#ackedLsn = this.#writtenLsn;
     for (const append of appends) append.resolve({ lsn: append.lsn, durable });
     await this.#housekeeping();
@@ -310,8 +314,16 @@ export class WalWriter {
     return bytes;
   }
 
-  #retain(appends: readonly Append[]): void {
-    for (const { lsn, type, payload } of appends) {
+  /** Times never fall, so that "up to this time" is one place in the log. */
+  #stamped(appends: readonly Append[]): readonly Omit<RecordToWrite, 'syncedLsn'>[] {
+    const [first] = appends;
+    if (this.#options.stampTimes !== true || first === undefined) return appends;
+    this.#lastStamp = Math.max(this.#lastStamp, this.#env.clock.now());
+    return [{ lsn: first.lsn, type: WAL_TYPE_TIME, payload: encodeTime(this.#lastStamp) }, ...appends];
+  }
+
+  #retain(records: readonly Omit<RecordToWrite, 'syncedLsn'>[]): void {
+    for (const { lsn, type, payload } of records) {
       this.#retained.push({ lsn, type, payload });
       this.#retainedBytes += payload.length;
     }
