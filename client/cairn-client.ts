@@ -62,6 +62,13 @@ export class CairnClient {
   readonly deleteIndex: Call<'index/delete'> = (params, options) => this.request('index/delete', params, options);
   readonly rebuildIndex: Call<'index/rebuild'> = (params, options) => this.request('index/rebuild', params, options);
 
+  // vector indexes: createIndex({ kind: 'vector', name, dimension, metric }), then records
+  readonly putVectors: Call<'vectors/put'> = (params, options) => this.request('vectors/put', params, options);
+  readonly getVectors: Call<'vectors/get'> = (params, options) => this.request('vectors/get', params, options);
+  readonly deleteVectors: Call<'vectors/delete'> = (params, options) => this.request('vectors/delete', params, options);
+  readonly searchVectors: Call<'vectors/search'> = (params, options) => this.request('vectors/search', params, options);
+  readonly scanVectors: Call<'vectors/scan'> = (params, options) => this.request('vectors/scan', params, options);
+
   // the daemon
   readonly health: CallWithoutParams<'daemon/health'> = (options) => this.request('daemon/health', {}, options);
   readonly status: CallWithoutParams<'daemon/status'> = (options) => this.request('daemon/status', {}, options);

@@ -44,7 +44,7 @@ export function summaries(owners: Pick<IndexOwners, 'list' | 'failed'>): { reado
 function summaryOf(known: KnownIndex, failure: string | undefined): IndexSummary {
   if (known.owner !== null) return openSummary(known.owner);
   return {
-    index: known.name, kind: known.root === null ? 'vector' : 'code', root: known.root,
+    index: known.name, kind: known.kind ?? (known.root === null ? 'vector' : 'code'), root: known.root,
     state: failure === undefined ? 'opening' : 'failed', reasons: [failure ?? 'not opened yet'],
     docs: 0, chunks: 0, lsn: 0, durableLsn: 0, diskBytes: 0, modifiedAt: new Date(0).toISOString(),
   };

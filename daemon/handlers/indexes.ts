@@ -9,25 +9,32 @@ import type { IndexOwner, IndexOwners, QueryEmbedder, RunCounts, Services, WaitO
 
 type IndexMethod = 'index/create' | 'index/open' | 'index/list' | 'index/status' | 'index/flush' | 'index/verify' | 'index/inspect' | 'index/delete' | 'index/rebuild';
 
-const CREATE = { root: field.path(), name: field.indexName().optional(), lexicalOnly: field.flag().optional(), ...WAITING };
+const CREATE = { name: field.indexName().optional(), lexicalOnly: field.flag().optional(), ...WAITING };
+const METRICS = ['cosine', 'dot', 'euclidean'] as const;
+const MAX_DIMENSION = 16_384;
 
 export function indexMethods({ owners, embedder }: Services): MethodGroup<IndexMethod> {
   return {
     'index/create': {
       lane: 'write',
-      summary: 'Makes the index of a source root and begins to fill it.',
-      params: params(CREATE),
+      summary: 'Makes the index of a source root and begins to fill it, or an empty vector index.',
+      params: params({
+        root: field.path().optional(), kind: field.oneOf(['code', 'vector']).optional(),
+        dimension: field.integer(1, MAX_DIMENSION).optional(), metric: field.oneOf(METRICS).optional(), ...CREATE,
+      }),
       handler: async (request, context) => {
         const started = performance.now();
+        if (request.kind === 'vector') return createVectors(owners, request, started);
+        const wanted = definition(request);
         await requireEmbedder(embedder, request);
-        const owner = await owners.create(definition(request));
+        const owner = await owners.create(wanted);
         return runResult(owner, await covered(owner, request, context), started, true);
       },
     },
     'index/open': {
       lane: 'write',
       summary: 'Opens the index of a source root, or makes it when there is none.',
-      params: params({ ...CREATE, enclosing: field.flag().optional() }),
+      params: params({ root: field.path(), ...CREATE, enclosing: field.flag().optional() }),
       handler: (request, context) => open(owners, embedder, request, context),
     },
     'index/list': {
@@ -92,6 +99,14 @@ export function indexMethods({ owners, embedder }: Services): MethodGroup<IndexM
   };
 }
 
+async function createVectors(owners: IndexOwners, request: IndexCreateParams, started: number): Promise<IndexRunResult> {
+  const { name, dimension, metric = 'cosine', root, lexicalOnly } = request;
+  if (root !== undefined || lexicalOnly !== undefined) throw new CairnError('INVALID_ARGUMENT', `${root === undefined ? 'lexicalOnly' : 'root'}: a vector index has no source root and always has vectors`);
+  if (name === undefined || dimension === undefined) throw new CairnError('INVALID_ARGUMENT', `${name === undefined ? 'name' : 'dimension'}: a vector index needs a name and a dimension`);
+  const owner = await owners.createVectors({ name, dimension, metric });
+  return runResult(owner, countsOf(owner), started, true);
+}
+
 const NEVER = new AbortController().signal;
 
 async function open(owners: IndexOwners, embedder: QueryEmbedder, request: IndexOpenParams, context: RequestContext): Promise<IndexRunResult> {
@@ -139,7 +154,9 @@ async function requireEmbedder(embedder: QueryEmbedder, { lexicalOnly }: { reado
   if (loaded === null) throw new CairnError('EMBEDDER_FAILED', problem ?? 'there is no embedder', { hint: 'Mend the setting embedder.model, or make the index lexical-only.' });
 }
 
-function definition({ root, name, lexicalOnly }: IndexCreateParams): { readonly root: string; readonly name?: string; readonly lexicalOnly?: boolean } {
+function definition({ root, name, lexicalOnly, dimension, metric }: IndexCreateParams): { readonly root: string; readonly name?: string; readonly lexicalOnly?: boolean } {
+  if (root === undefined) throw new CairnError('INVALID_ARGUMENT', 'root: a code index needs a source root');
+  if (dimension !== undefined || metric !== undefined) throw new CairnError('INVALID_ARGUMENT', `${dimension === undefined ? 'metric' : 'dimension'}: only a vector index lets the client choose it`);
   return { root, ...(name === undefined ? {} : { name }), ...(lexicalOnly === undefined ? {} : { lexicalOnly }) };
 }
 

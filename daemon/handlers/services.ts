@@ -2,7 +2,7 @@
  * What handlers ask of the rest of the daemon. daemon/owner implements IndexOwner and IndexOwners; daemon/main.ts puts all
  * together. Interfaces only: handlers are tested against doubles of these.
  */
-import type { DurableIndex, Embedder } from '../../src/api.ts';
+import type { Batch, CommitResult, DurableIndex, Embedder, IndexKind, Metric } from '../../src/api.ts';
 import type { Config } from '../config/config.ts';
 import type { Metrics } from '../rpc/metrics.ts';
 import type { DaemonState, FailedIndex, IndexState, IndexStatus, ProgressValue } from '../protocol/types.ts';
@@ -44,6 +44,8 @@ export interface IndexOwner {
   settled(options: WaitOptions): Promise<RunCounts>;
   /** Resolves when every change that the file system shows at the time of the call is visible in a new snapshot. */
   fresh(signal: AbortSignal): Promise<void>;
+  /** For records that clients put. Waits while saves cannot keep up; fails with why they fail. */
+  commit(batch: Batch): Promise<CommitResult>;
   /** Barrier: everything committed before the call is in segments and published. */
   flush(): Promise<void>;
   /** Reads every file of the tree again, whatever the file table says; the old rows serve until replaced. */
@@ -54,6 +56,7 @@ export interface IndexOwner {
 export interface KnownIndex {
   readonly name: string;
   readonly root: string | null;
+  readonly kind?: IndexKind;
   /** Directory of the index in the data directory. */
   readonly directory: string;
   /** null until it is open. */
@@ -74,6 +77,8 @@ export interface IndexOwners {
   find(root: string): Promise<IndexOwner | null>;
   /** Fails with ALREADY_EXISTS (root or name), ROOT_NOT_FOUND, ROOT_NOT_DIRECTORY, ROOT_UNREADABLE. Indexing starts in the background. */
   create(options: { readonly root: string; readonly name?: string; readonly lexicalOnly?: boolean }): Promise<IndexOwner>;
+  /** An index whose records clients put. Fails with ALREADY_EXISTS. */
+  createVectors(options: { readonly name: string; readonly dimension: number; readonly metric: Metric }): Promise<IndexOwner>;
   /** Stops the owner; keeps the directory aside unless `purge`. */
   remove(name: string, options: { readonly purge: boolean }): Promise<{ readonly keptAt: string | null }>;
   /** Opens known indexes in the background, most recently used first. */

@@ -5,6 +5,7 @@ import { indexMethods } from './indexes.ts';
 import { searchMethods } from './search.ts';
 import { serviceMethods } from './service.ts';
 import type { Services } from './services.ts';
+import { vectorMethods } from './vectors.ts';
 
 export function methodTable(services: Services): MethodTable {
   const table: MethodTable = {
@@ -12,6 +13,7 @@ export function methodTable(services: Services): MethodTable {
     ...indexMethods(services),
     ...searchMethods(services),
     ...graphMethods(services),
+    ...vectorMethods(services),
   };
   return table;
 }

@@ -2,7 +2,7 @@
  * The owner of one open index: puts together its tree follower, scheduler and persister, and answers for its state.
  * The only place that writes to its index. Serves readers from the moment it exists, whatever it is still catching up with.
  */
-import type { DurableIndex, IngestResult, SourceStamp } from '../../src/api.ts';
+import type { Batch, CommitResult, DurableIndex, IngestResult, SourceStamp } from '../../src/api.ts';
 import { CairnError, isCairnError, messageOf } from '../errors.ts';
 import type { IndexOwner, OwnerStatus, RunCounts, WaitOptions } from '../handlers/services.ts';
 import type { Watcher } from '../watch/watcher.ts';
@@ -88,8 +88,9 @@ export class CodeIndexOwner implements IndexOwner {
 
   /** Begins to follow the tree, in the background. */
   start(): void {
-    if (this.#follower === null || this.#firstPass !== null) return;
+    if (this.#firstPass !== null) return;
     if (this.index.version > this.index.durableVersion) this.#persister.committed(); // batches that recovery replayed
+    if (this.#follower === null) return;
     this.#firstPass = this.#catchUp(this.#follower);
     this.#firstPass.catch((error: unknown) => this.#services.log.warn('index.catch-up-failed', { index: this.name, error }));
   }
@@ -124,6 +125,15 @@ export class CodeIndexOwner implements IndexOwner {
    */
   async fresh(signal: AbortSignal): Promise<void> {
     await abortable(this.#freshNow(), signal);
+  }
+
+  async commit(batch: Batch): Promise<CommitResult> {
+    if (this.#closing !== null) throw new CairnError('NOT_SERVING', `index '${this.name}' is being closed`, { retryable: true });
+    if (this.#persister.isBehind) await this.#persister.drain('writes wait for the save');
+    const result = await this.index.commit(batch);
+    this.#persister.committed();
+    this.#services.onChange?.(this);
+    return result;
   }
 
   async flush(): Promise<void> {

@@ -4,7 +4,7 @@
  */
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { DurableIndex } from '../../src/api.ts';
+import type { DurableIndex, Metric } from '../../src/api.ts';
 import { CairnError, isCairnError, messageOf } from '../errors.ts';
 import type { IndexOwner, IndexOwners, KnownIndex } from '../handlers/services.ts';
 import type { FailedIndex } from '../protocol/types.ts';
@@ -54,7 +54,7 @@ export class OpenIndexes implements IndexOwners {
     return this.#engine.list().flatMap((entry) => {
       if (entry.metadata === null) return [];
       const owner = this.#open.get(entry.name)?.opened ?? null;
-      return [{ name: entry.name, root: entry.metadata.sourceRoot, directory: this.#directoryOf(entry), owner }];
+      return [{ name: entry.name, root: entry.metadata.sourceRoot, kind: entry.metadata.kind, directory: this.#directoryOf(entry), owner }];
     });
   }
 
@@ -91,6 +91,14 @@ export class OpenIndexes implements IndexOwners {
     const { embedder: available, contentVersions } = this.#services.ingest;
     const embedder = options.lexicalOnly === true ? null : available;
     const created = this.#engine.create({ name, kind: 'code', dimension: embedder?.dimension ?? 0, embedder, sourceRoot: root, contentVersions });
+    return this.#track(name, () => created);
+  }
+
+  async createVectors({ name, dimension, metric }: { readonly name: string; readonly dimension: number; readonly metric: Metric }): Promise<IndexOwner> {
+    this.#requireServing();
+    const { contentVersions } = this.#services.ingest;
+    if (this.#engine.list().some((entry) => entry.name === name)) throw new CairnError('ALREADY_EXISTS', `there is an index '${name}' already`, { hint: 'Choose another name.' });
+    const created = this.#engine.create({ name, kind: 'vector', dimension, distanceMetric: metric, embedder: null, sourceRoot: null, contentVersions });
     return this.#track(name, () => created);
   }
 

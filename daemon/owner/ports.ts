@@ -1,7 +1,7 @@
 /**
  * What an owner needs of the engine, narrow enough for doubles. daemon/main.ts gives the real ones (engine-ports.ts).
  */
-import type { CrawledFile, DurableIndex, EmbedderIdentity, IndexMetadata, IngestRequest, IngestResult } from '../../src/api.ts';
+import type { CrawledFile, DurableIndex, EmbedderIdentity, IndexMetadata, IngestRequest, IngestResult, Metric } from '../../src/api.ts';
 import type { CairnError } from '../errors.ts';
 
 /** A source tree; each crawl reads the ignore rules again. */
@@ -38,10 +38,11 @@ export interface EnginePort {
   get(name: string): Promise<DurableIndex>;
   create(definition: {
     readonly name: string;
-    readonly kind: 'code';
+    readonly kind: 'code' | 'vector';
     readonly dimension: number;
     readonly embedder: EmbedderIdentity | null;
-    readonly sourceRoot: string;
+    readonly sourceRoot: string | null;
+    readonly distanceMetric?: Metric;
     readonly contentVersions: IndexMetadata['contentVersions'];
   }): Promise<DurableIndex>;
   delete(name: string, options: { readonly purge: boolean }): Promise<void>;

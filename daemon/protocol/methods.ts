@@ -26,6 +26,11 @@ export interface Methods {
   'search/query': { readonly params: T.SearchParams; readonly result: T.SearchResultWire };
   'search/grep': { readonly params: T.GrepParams; readonly result: T.GrepResult };
   'search/symbols': { readonly params: T.SymbolsParams; readonly result: T.SymbolsResult };
+  'vectors/put': { readonly params: T.VectorsPutParams; readonly result: T.VectorsWriteResult };
+  'vectors/get': { readonly params: T.VectorsGetParams; readonly result: T.VectorsGetResult };
+  'vectors/delete': { readonly params: T.VectorsDeleteParams; readonly result: T.VectorsWriteResult };
+  'vectors/search': { readonly params: T.VectorsSearchParams; readonly result: T.VectorsSearchResult };
+  'vectors/scan': { readonly params: T.VectorsScanParams; readonly result: T.VectorsScanResult };
   'graph/definition': { readonly params: T.GraphParams; readonly result: T.DefinitionResult };
   'graph/references': { readonly params: T.GraphParams; readonly result: T.ReferencesResult };
   'graph/callers': { readonly params: T.GraphParams; readonly result: T.ReferencesResult };
@@ -53,6 +58,7 @@ const METHOD_SET: Readonly<Record<MethodName, true>> = {
   'index/create': true, 'index/open': true, 'index/list': true, 'index/status': true, 'index/flush': true,
   'index/verify': true, 'index/inspect': true, 'index/delete': true, 'index/rebuild': true,
   'search/query': true, 'search/grep': true, 'search/symbols': true,
+  'vectors/put': true, 'vectors/get': true, 'vectors/delete': true, 'vectors/search': true, 'vectors/scan': true,
   'graph/definition': true, 'graph/references': true, 'graph/callers': true, 'graph/callees': true,
 };
 /** All method names, complete by construction. */

@@ -55,7 +55,13 @@ export interface ProgressValue {
 
 // ---- index/*
 export interface IndexCreateParams {
-  readonly root: string;
+  /** Of a code index: the source root. */
+  readonly root?: string;
+  /** 'code' by default. A vector index needs `name` and `dimension`, and has no root: clients put its records. */
+  readonly kind?: 'code' | 'vector';
+  readonly dimension?: number;
+  /** How records of a vector index are compared; 'cosine' by default. */
+  readonly metric?: VectorMetric;
   readonly name?: string;
   /** Wait until the index covers the tree (progress by $/progress with this token). */
   readonly wait?: boolean;
@@ -276,7 +282,8 @@ export interface DiscoverResult {
 }
 
 // ---- index/*, continued
-export interface IndexOpenParams extends IndexCreateParams {
+export interface IndexOpenParams extends Omit<IndexCreateParams, 'root' | 'kind' | 'dimension' | 'metric'> {
+  readonly root: string;
   /** Take the index of the nearest enclosing root when there is one, instead of making one for `root` itself. */
   readonly enclosing?: boolean;
 }
@@ -360,6 +367,90 @@ export interface IndexDeleteResult {
 export interface IndexRebuildParams extends IndexRef {
   readonly wait?: boolean;
   readonly progressToken?: string;
+}
+
+// ---- vectors/*
+export type VectorMetric = 'cosine' | 'dot' | 'euclidean';
+/** A whole number or a text. `7` and `"7"` name the same record; it comes back as it was put last. */
+export type RecordId = string | number;
+/** f32 values as numbers, or as base64 of their little-endian bytes (the only form that keeps the sign of zero). */
+export type VectorWire = readonly number[] | string;
+export interface VectorPutRecord {
+  readonly id: RecordId;
+  readonly vector: VectorWire;
+  /** Any JSON object; kept as UTF-8 JSON and given back. */
+  readonly payload?: Readonly<Record<string, unknown>>;
+}
+export interface VectorsPutParams {
+  readonly index: string;
+  /** One batch: all of them become visible together, or none. Of equal ids the last counts. */
+  readonly records: readonly VectorPutRecord[];
+}
+export interface VectorsWriteResult {
+  readonly index: string;
+  /** Records put, or deleted (those that were there). */
+  readonly count: number;
+  readonly lsn: number;
+  readonly syncMode: 'always' | 'interval' | 'off';
+  /** The batch survives a power cut. */
+  readonly durable: boolean;
+}
+export interface VectorOutput {
+  /** Form of vectors in the answer: 'numbers' (default), 'base64', or 'none'. */
+  readonly vectors?: 'numbers' | 'base64' | 'none';
+}
+export interface VectorsGetParams extends VectorOutput {
+  readonly index: string;
+  readonly ids: readonly RecordId[];
+}
+export interface VectorRecordWire {
+  readonly id: RecordId;
+  readonly vector?: VectorWire;
+  readonly payload?: unknown;
+}
+export interface VectorsGetResult {
+  readonly index: string;
+  readonly records: readonly VectorRecordWire[];
+  /** Ids that are not there. */
+  readonly missing: readonly RecordId[];
+  readonly lsn: number;
+}
+export interface VectorsDeleteParams {
+  readonly index: string;
+  readonly ids: readonly RecordId[];
+}
+export interface VectorsSearchParams extends VectorOutput {
+  readonly index: string;
+  readonly vector: VectorWire;
+  readonly limit?: number;
+  /** Only records whose id begins so. */
+  readonly prefix?: string;
+}
+export interface VectorHitWire extends VectorRecordWire {
+  /** Larger is nearer: cosine, dot product, or the negative distance. */
+  readonly score: number;
+}
+export interface VectorsSearchResult {
+  readonly hits: readonly VectorHitWire[];
+  /** Records compared by their codes, and read as stored. */
+  readonly scanned: number;
+  readonly rescored: number;
+  readonly meta: AnswerMeta;
+}
+export interface VectorsScanParams extends VectorOutput {
+  readonly index: string;
+  readonly prefix?: string;
+  /** `next` of the page before. */
+  readonly after?: string;
+  readonly limit?: number;
+}
+export interface VectorsScanResult {
+  readonly index: string;
+  /** In order of their ids as text (UTF-16 code units). */
+  readonly records: readonly VectorRecordWire[];
+  /** Pass it as `after` for the next page; null = that was all. */
+  readonly next: string | null;
+  readonly lsn: number;
 }
 
 // ---- graph/*

@@ -24,8 +24,21 @@ export const field = {
   oneOf: (values: readonly [string, ...string[]]) => z.enum(values),
   list: (of: z.ZodType, max: number) => z.array(of).max(max),
   object: (fields: Fields) => z.strictObject(fields),
+  /** A whole number or a text: the id of a record. */
+  recordId: () => z.union([z.int(), z.string().min(1).max(4096)], { error: 'must be a whole number or a text of 1 to 4096 characters' }),
+  /** Numbers, or base64 of little-endian f32. Checked in one loop: a batch may hold a million of them. */
+  vector: (maxDimension: number) =>
+    z.any().refine((value) => isVector(value, maxDimension), `must be a list of 1 to ${maxDimension} finite numbers, or base64 of f32 values`)
+      .meta({ anyOf: [{ type: 'array', items: { type: 'number' }, minItems: 1, maxItems: maxDimension }, { type: 'string', contentEncoding: 'base64' }] }),
+  /** Any JSON object. */
+  json: () => z.record(z.string(), z.unknown()),
   progressToken: () => z.string().min(1).max(128),
 } as const;
+
+function isVector(value: unknown, maxDimension: number): boolean {
+  if (typeof value === 'string') return value.length > 0 && value.length <= Math.ceil((maxDimension * 4) / 3) * 4 && /^[A-Za-z0-9+/]+={0,2}$/.test(value) && value.length % 4 === 0;
+  return Array.isArray(value) && value.length > 0 && value.length <= maxDimension && value.every((one) => Number.isFinite(one));
+}
 
 /**
  * @throws CairnError INVALID_ARGUMENT that names each wrong field, and the known ones when a name is unknown

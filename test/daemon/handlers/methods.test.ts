@@ -456,7 +456,7 @@ describe('methods', () => {
     test('nothing of all this was a bug', () => {
       assert.deepEqual(daemon.bugs, []);
       const names: readonly MethodName[] = METHOD_NAMES;
-      assert.equal(names.length, 23);
+      assert.ok(names.length >= 28, String(names.length));
     });
   });
 
