@@ -148,8 +148,8 @@ class Starter {
       started.settled();
       throw refusal;
     }
-    const output = started.output();
-    throw unreachable(`the daemon ended while starting (${typeof ended === 'number' ? `exit code ${ended}` : ended})${output === '' ? '' : `: ${output}`}`, { hint: 'See: cairn daemon logs' });
+    const output = refusal?.message ?? started.output();
+    throw unreachable(`the daemon ended while starting (${typeof ended === 'number' ? `exit code ${ended}` : ended})${output === '' ? '' : `: ${output}`}`, { hint: refusal?.hint ?? 'See: cairn daemon logs' });
   }
 }
 

@@ -3,7 +3,7 @@
  * together do not start it twice within ten seconds unless the last start succeeded.
  */
 import { spawn } from 'node:child_process';
-import { closeSync, mkdirSync, openSync, readFileSync, readSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { closeSync, mkdirSync, openSync, readFileSync, readSync, rmSync, statSync, statfsSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import type { Endpoint, Environment } from '../daemon/protocol/endpoint.ts';
 import { ClientError, errnoOf, unreachable } from './errors.ts';
@@ -61,7 +61,7 @@ export function spawnDaemon(options: SpawnOptions): Started | null {
       pid: child.pid ?? 0,
       ended: () => ended,
       output: () => tail(endpoint.logFile, logStart),
-      refusal: () => refusalIn(newLines(endpoint.logFile, logStart)),
+      refusal: () => refusalIn(newLines(endpoint.logFile, logStart)) ?? silentRefusal(endpoint.logFile, logStart),
       settled: () => rmSync(stamp, { force: true }),
     };
   } finally {
@@ -163,6 +163,12 @@ function refusalIn(lines: readonly string[]): ClientError | null {
   const colon = line.indexOf(': ');
   const next = lines[at + 1];
   return new ClientError(line.slice(0, colon), line.slice(colon + 2), { hint: next === undefined || next.startsWith('{') ? 'See: cairn daemon logs' : next });
+}
+
+/** On a full disk a daemon cannot even say why it does not start. */
+function silentRefusal(logFile: string, logStart: number): ClientError | null {
+  if (sizeOf(logFile) > logStart || statfsSync(dirname(logFile)).bavail > 0) return null;
+  return cannotWrite(logFile, Object.assign(new Error('no space left'), { code: 'ENOSPC' }));
 }
 
 function newLines(path: string, from: number): string[] {

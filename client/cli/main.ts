@@ -9,10 +9,11 @@ import { runCli } from './program.ts';
 const interrupted = new AbortController();
 
 function output(stream: NodeJS.WriteStream): Output {
-  // The reader of a pipe may leave at any time (`cairn search … | head -1`): not an error.
   stream.on('error', (error) => {
-    if (errnoOf(error) !== 'EPIPE') throw error;
-    process.exit(process.exitCode ?? EXIT.ok);
+    // The reader of a pipe may leave at any time (`cairn search … | head -1`): not an error.
+    if (errnoOf(error) === 'EPIPE') process.exit(process.exitCode ?? EXIT.ok);
+    if (stream !== process.stderr) process.stderr.write(`cairn: the output cannot be written (${errnoOf(error) ?? error.message})\n`);
+    process.exit(EXIT.damaged);
   });
   return {
     write: (text) => void stream.write(text),

@@ -39,6 +39,10 @@ export async function indexTree(client: CairnClient, io: Io, params: { readonly 
   const progress = progressLine(io);
   try {
     return await client.openIndex({ ...params, wait: true }, { signal: io.signal, onProgress: progress.update });
+  } catch (error) {
+    progress.clear();
+    if (isClientError(error, 'CANCELLED')) io.stderr.write('no longer waiting; the daemon goes on indexing: see cairn status\n');
+    throw error;
   } finally {
     progress.clear();
   }

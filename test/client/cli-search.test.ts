@@ -179,6 +179,17 @@ test('an interrupt cancels the request and exits with 130, without an error mess
   await until(() => fake.cancelled.length === 1, 'the daemon is told');
 });
 
+test('an interrupt while indexing says that the daemon goes on', async (t) => {
+  const { fake, run } = await harness(t);
+  fake.answer('index/open', never);
+  const abort = new AbortController();
+  const running = run(['index', '.'], { signal: abort.signal });
+  await until(() => fake.requests.some((request) => request.method === 'index/open'), 'it is asked');
+  abort.abort();
+  const { code, stdout, stderr } = await running;
+  assert.deepEqual([code, stdout, stderr], [130, '', 'no longer waiting; the daemon goes on indexing: see cairn status\n']);
+});
+
 test('grep prints like grep, marks matches, and says when there is more', async (t) => {
   const { fake, run } = await harness(t);
   const match = { path: 'a.go', line: 7, column: 5, text: '\tfunc main() {', before: ['package x'], after: ['}', ''] };
@@ -189,9 +200,9 @@ test('grep prints like grep, marks matches, and says when there is more', async 
   assert.match(stderr, /more matches/);
   assert.deepEqual(fake.requests.at(-1)?.params, { pattern: 'func m', ignoreCase: true, context: 2, root: fake.requests.at(-1)?.params['root'] });
   assert.match((await run(['grep', 'FUNC', '-i'], { tty: true })).stdout, /\u001b\[1;33mfunc\u001b\[22;39m main/);
-  fake.answer('search/grep', () => ({ matches: [], truncated: false, filesSearched: 9, meta: META }));
+  fake.answer('search/grep', () => ({ matches: [], truncated: false, filesSearched: 1, meta: META }));
   const none = await run(['grep', '(?<weird', '-e']);
-  assert.deepEqual([none.code, none.stderr], [1, 'nothing found in 9 files\n']);
+  assert.deepEqual([none.code, none.stderr], [1, 'nothing found in 1 file\n']);
 });
 
 test('[6.8] symbols lists definitions with kind and place', async (t) => {

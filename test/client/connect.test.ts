@@ -101,7 +101,7 @@ test('[6.13] a daemon that says why it cannot start: its code, message and hint;
 
 test('a refusal that is nothing to mend quickly is not tried again at once, and the reason is repeated', async (t) => {
   const { options, starts } = sandbox(t, { FAKE_MODE: 'refuse', FAKE_REFUSAL: 'LOCKED: Move it away.' });
-  await assert.rejects(connect(options), { code: 'DAEMON_UNREACHABLE', message: /exit code 1\): Move it away\.$/ });
+  await assert.rejects(connect(options), { code: 'DAEMON_UNREACHABLE', message: /exit code 1\): Move it away\.$/, hint: 'Did you mean log.level?' });
   await assert.rejects(connect(options), { code: 'DAEMON_UNREACHABLE', message: /has ended: Move it away\.$/ });
   assert.equal(starts(), 1);
 });

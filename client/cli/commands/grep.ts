@@ -1,5 +1,6 @@
 /** cairn grep: literal or regular-expression search over the indexed files. */
 import type { ExitCode } from '../exit-codes.ts';
+import { plural } from '../format.ts';
 import { withClient, writeJson } from '../io.ts';
 import type { CommonOptions, Io } from '../io.ts';
 import { answerNote, renderMatch } from '../render-hits.ts';
@@ -37,7 +38,7 @@ export async function grepCommand(io: Io, pattern: string, options: GrepOptions)
       const style = styleFor(io, options);
       io.stdout.write(result.matches.map((match) => renderMatch(match, style, marker(pattern, options))).join(separator));
       noteAnswer(io, options, result.truncated ? 'there are more matches; raise --limit to see them' : answerNote(result.meta));
-      if (result.matches.length === 0) io.stderr.write(`nothing found in ${result.filesSearched} files\n`);
+      if (result.matches.length === 0) io.stderr.write(`nothing found in ${plural(result.filesSearched, 'file')}\n`);
     }
     return outcome(result.matches.length, result.meta);
   });
