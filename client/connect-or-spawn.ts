@@ -9,12 +9,13 @@ import { EndpointError, liveEndpoint, resolveEndpoint } from '../daemon/protocol
 import type { Endpoint, Environment } from '../daemon/protocol/endpoint.ts';
 import { PROTOCOL_MIN, PROTOCOL_VERSION } from '../daemon/protocol/types.ts';
 import type { InitializeResult } from '../daemon/protocol/types.ts';
+import { compareVersions } from '../daemon/protocol/versions.ts';
 import { Connection } from './connection.ts';
 import { ClientError, errnoOf, isClientError, unreachable } from './errors.ts';
 import { isOwnerAlive, isProcessAlive, readLockOwner } from './lock-owner.ts';
 import { spawnDaemon } from './spawn.ts';
 import type { Started } from './spawn.ts';
-import { clientVersion, compareVersions } from './version.ts';
+import { clientVersion } from './version.ts';
 
 export interface ConnectOptions {
   /** Default: CAIRN_DATA_DIR, else the platform's user data directory. */

@@ -18,20 +18,3 @@ export function daemonEntry(): string | null {
   const inSources = import.meta.url.endsWith('.ts');
   return find(inSources ? ['../daemon/main.ts'] : ['./daemon/main.js', '../daemon/main.js']);
 }
-
-/** Negative when a is older than b. Compares major.minor.patch; a pre-release is older than its release. */
-export function compareVersions(a: string, b: string): number {
-  const [left, right] = [parse(a), parse(b)];
-  for (let i = 0; i < 3; i++) {
-    const difference = (left.numbers[i] ?? 0) - (right.numbers[i] ?? 0);
-    if (difference !== 0) return difference;
-  }
-  if (left.pre === right.pre) return 0;
-  if (left.pre === '' || right.pre === '') return left.pre === '' ? 1 : -1;
-  return left.pre < right.pre ? -1 : 1;
-}
-
-function parse(version: string): { readonly numbers: readonly number[]; readonly pre: string } {
-  const [main = '', ...pre] = version.split('+')[0]?.split('-') ?? [];
-  return { numbers: main.split('.').map((part) => Number.parseInt(part, 10) || 0), pre: pre.join('-') };
-}

@@ -1,12 +1,12 @@
 /** Methods about the daemon itself. None of them touches an index, waits, or can fail because an index is in trouble. */
 import { CairnError } from '../errors.ts';
 import { PROTOCOL_MIN, PROTOCOL_VERSION, type InitializeParams, type InitializeResult, type ShutdownParams, type ShutdownResult, type DaemonStatus, type HealthResult } from '../protocol/types.ts';
+import { compareVersions } from '../protocol/versions.ts';
 import { openRpcDocument } from '../rpc/discover.ts';
 import { field, params } from '../rpc/schema.ts';
 import type { MethodGroup, MethodTable, RequestContext } from '../rpc/table.ts';
 import { summaries } from './convert.ts';
 import type { DaemonInfo, Services } from './services.ts';
-import { compareVersions } from './versions.ts';
 
 type ServiceMethod = 'initialize' | 'shutdown' | 'daemon/health' | 'daemon/status' | 'daemon/metrics' | 'config/get' | 'rpc/discover';
 

@@ -8,7 +8,6 @@ import { fileURLToPath } from 'node:url';
 import { connect } from '../../client/cairn-client.ts';
 import type { ConnectOptions } from '../../client/connect-or-spawn.ts';
 import { isOwnerAlive, isProcessAlive, readLockOwner } from '../../client/lock-owner.ts';
-import { compareVersions } from '../../client/version.ts';
 import { checkLeaks } from '../support/leaks.ts';
 import { until } from '../support/cli.ts';
 import { tempDir } from '../support/temp-dir.ts';
@@ -251,10 +250,4 @@ test('a data directory whose socket path would be too long says what to do', asy
     // Either a shorter place was found (then nobody serves there), or the reason is given.
     return error.code === 'DAEMON_UNREACHABLE' || (error.code === 'INVALID_CONFIG' && error.hint !== undefined);
   });
-});
-
-test('versions are ordered by number, pre-releases before their release', () => {
-  const order = ['0.0.9', '0.1.0-beta.1', '0.1.0', '0.2.0', '0.10.0', '1.0.0'];
-  for (const [i, a] of order.entries()) for (const [j, b] of order.entries()) assert.equal(Math.sign(compareVersions(a, b)), Math.sign(i - j), `${a} ${b}`);
-  assert.equal(compareVersions('1.2.3+build', '1.2.3'), 0);
 });

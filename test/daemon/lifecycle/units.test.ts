@@ -13,7 +13,7 @@ import { watchLoopDelay } from '../../../daemon/lifecycle/loop-delay.ts';
 import { Phase } from '../../../daemon/lifecycle/phase.ts';
 import { issueToken, register, unregister } from '../../../daemon/lifecycle/registration.ts';
 import { resolveEndpoint } from '../../../daemon/protocol/endpoint.ts';
-import { compareVersions } from '../../../daemon/handlers/versions.ts';
+import { compareVersions } from '../../../daemon/protocol/versions.ts';
 import { checkLeaks } from '../../support/leaks.ts';
 import { tempDir } from '../../support/temp-dir.ts';
 
@@ -118,4 +118,5 @@ test('versions are ordered like semver', () => {
   for (let i = 0; i < sorted.length; i++) {
     for (let j = 0; j < sorted.length; j++) assert.equal(Math.sign(compareVersions(sorted[i] ?? '', sorted[j] ?? '')), Math.sign(i - j), `${sorted[i]} ${sorted[j]}`);
   }
+  assert.equal(compareVersions('1.2.3+build', '1.2.3'), 0);
 });

@@ -1,4 +1,5 @@
-/** Order of version numbers: major.minor.patch, a pre-release before its release (semver.org, §11, without build metadata). */
+/** Order of version numbers: major.minor.patch, a pre-release before its release (semver.org, §11, without build metadata).
+ * Client and daemon decide with it who makes room for whom, so there is one. */
 
 /** Negative when a is older than b. What is not a version counts as the oldest. */
 export function compareVersions(a: string, b: string): number {
