@@ -4,12 +4,14 @@ import type { Candidate, CandidateList } from './candidates.ts';
 import type { QueryPlan } from './query-plan.ts';
 import type { Scratch } from './scratch.ts';
 import type { SearchHit } from './types.ts';
-import { CHUNK_VECTOR_WEIGHT, FEATURES, FURTHER_CHUNK, type WeightSet } from './weights.ts';
+import { CHUNK_VECTOR_WEIGHT, FEATURES, FURTHER_CHUNK, RARE_WORD, type WeightSet } from './weights.ts';
 
 export interface RankContext {
   readonly plan: QueryPlan;
   readonly weights: WeightSet;
   readonly scratch: Scratch;
+  /** The query is one word that few files hold (weights.ts, RARE_WORD). */
+  readonly isRareWord: boolean;
   readonly limit: number;
   readonly explain: boolean;
 }
@@ -40,21 +42,30 @@ export function rankHits(list: CandidateList, context: RankContext): SearchHit[]
 
 const compareKeys = (a: string, b: string): number => (a < b ? -1 : a > b ? 1 : 0);
 
-function scoreFile(candidate: Candidate, { weights, plan }: RankContext): RankedFile {
+function scoreFile(candidate: Candidate, { weights, plan, scratch, isRareWord }: RankContext): RankedFile {
   let sum = 0;
   FEATURES.forEach((name, i) => {
     sum += (weights[name] ?? 0) * (candidate.features[i] as number);
   });
   const { query, local } = candidate;
   const key = query.part.docKey(local);
-  const penalty = query.columns.sides[local] === 0 || candidate.fileMatch ? 1 : pathPenalty(key, plan.lifted);
-  const bonus = isExact(candidate, plan) ? totalWeight(weights) : 0;
+  const holdsRareWord = isRareWord && holdsFirstWord(candidate, scratch);
+  const penalty = query.columns.sides[local] === 0 || candidate.fileMatch || holdsRareWord ? 1 : pathPenalty(key, plan.lifted);
+  const bonus = (isExact(candidate, plan) ? 1 : holdsRareWord ? RARE_WORD.share : 0) * totalWeight(weights);
   return { candidate, key, score: (sum + bonus) * penalty, plainScore: sum * penalty, penalty };
 }
 
 /** One word that is exactly a file's name, or exactly a definition in it, stands above whatever else the features say [6.7]. */
 function isExact(candidate: Candidate, plan: QueryPlan): boolean {
   return candidate.fileMatch || (plan.isSingleWord && plan.isSymbol && (candidate.nameMatch > 0 || candidate.stemMatch));
+}
+
+/** The first term of a word is the whole word. */
+function holdsFirstWord({ query, local }: Candidate, { chunkMasks }: Scratch): boolean {
+  for (let chunk = query.part.chunkStart(local); chunk < query.part.chunkStart(local + 1); chunk++) {
+    if (((chunkMasks[query.chunkBase + chunk] as number) & 1) !== 0) return true;
+  }
+  return false;
 }
 
 function totalWeight(weights: WeightSet): number {

@@ -15,7 +15,7 @@ import { withScratch, type Scratch } from './scratch.ts';
 import { addNearest, prepareVectors, type PreparedVectors, type QueryVectors } from './semantic.ts';
 import { fileIdf, openParts, sumTotals, termStatistics, type PartQuery, type TermStatistics, type Totals } from './statistics.ts';
 import type { Lane, LaneReport, SearchRequest, SearchResult } from './types.ts';
-import { FEATURE_LANE, FEATURES, HYBRID, LEXICAL, type WeightSet } from './weights.ts';
+import { FEATURE_LANE, FEATURES, HYBRID, LEXICAL, RARE_WORD, type WeightSet } from './weights.ts';
 
 /**
  * Searches one snapshot.
@@ -36,9 +36,9 @@ export function search(snapshot: Snapshot, request: SearchRequest, query: QueryV
     const prepared = used.has('semantic') && vectors !== null ? prepareVectors(vectors) : null;
     const weights = chooseWeights(prepared, used);
     const context = { parts, scratch, used, weights, vectors: prepared, limit: request.limit };
-    const { list, final } = gather(plan, context, signal);
+    const { list, final, isRareWord } = gather(plan, context, signal);
     throwIfCancelled(signal);
-    const hits = rankHits(list, { plan: final, weights, scratch, limit: request.limit, explain: request.explain === true });
+    const hits = rankHits(list, { plan: final, weights, scratch, isRareWord, limit: request.limit, explain: request.explain === true });
     return { hits, lanes, candidates: list.items.length };
   });
 }
@@ -57,7 +57,7 @@ interface SearchContext {
 }
 
 /** Scores terms, gathers the candidates of all lanes and computes their features. */
-function gather(asked: QueryPlan, context: SearchContext, signal: AbortSignal | undefined): { list: CandidateList; final: QueryPlan } {
+function gather(asked: QueryPlan, context: SearchContext, signal: AbortSignal | undefined): { list: CandidateList; final: QueryPlan; isRareWord: boolean } {
   const { parts, scratch, used, vectors } = context;
   const totals = sumTotals(parts);
   const { plan, terms } = lookUpTerms(asked, parts, totals, scratch);
@@ -80,7 +80,8 @@ function gather(asked: QueryPlan, context: SearchContext, signal: AbortSignal | 
   }
   if (vectors !== null) addNearest(list, parts, scratch, vectors);
   computeFeatures(list, { plan, masses, totalMass: masses.reduce((a, b) => a + b, 0), scratch, vectors });
-  return { list, final: plan };
+  const holders = terms[0]?.docFrequency ?? 0;
+  return { list, final: plan, isRareWord: used.has('lexical') && plan.isSingleWord && holders > 0 && holders <= RARE_WORD.files };
 }
 
 /** Statistics of all terms; of a long query the rarest terms that exist are kept. */

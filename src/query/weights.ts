@@ -46,6 +46,12 @@ export const BM25 = { k1: 1.2, b: 0.75, bComment: 0.5, bDefinition: 0.5, bPath: 
 /** Files that each lane brings in before anything is normalised; raised to the limit of the request. */
 export const CANDIDATES = { lexical: 120, path: 50, definition: 50, semantic: 40, perName: 400 } as const;
 
+/**
+ * A query of one word that so few files hold: each of them gets this share of the weight total and no side-file penalty. Whoever
+ * asks for a rare word means it; a vector that only resembles it must not stand above the place itself [6.7].
+ */
+export const RARE_WORD = { files: 3, share: 0.5 } as const;
+
 /** Further chunks of one file: each next one counts this much of the one before, at most this many. */
 export const FURTHER_CHUNK = { factor: 0.3, count: 4 } as const;
 

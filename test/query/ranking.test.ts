@@ -19,6 +19,14 @@ test('[6.7] an exact definition ranks first even when it lies in a test or an ex
   assert.equal(filesOf(snapshot, 'RetryPolicy')[0], 'test/helpers/fake.ts');
 });
 
+test('[6.7] the one file that holds a rare word ranks first, above files that only resemble it', () => {
+  const resembling = Object.fromEntries(Array.from({ length: 8 }, (_, i) => [`net/socket${i}.ts`, `listen(network); connect(socket); // http ${i}`]));
+  const snapshot = corpus({ ...resembling, 'deep/in/tests/fixtures/list_test.go': '// socketfrobnicate stands here\nfunc other() {}' }, { embed: embedTopics });
+  const query = 'socketfrobnicate';
+  assert.equal(filesOf(snapshot, query, {}, topicVectors('socket connect listen'))[0], 'deep/in/tests/fixtures/list_test.go');
+  assert.equal(filesOf(snapshot, query)[0], 'deep/in/tests/fixtures/list_test.go');
+});
+
 test('[6.7] an exact file name, with or without its folder, ranks first', () => {
   const files = { 'src/wal.ts': 'a', 'src/http/router.ts': 'b', 'docs/router.md': 'router.ts router.ts router.ts router router', 'src/app.ts': 'import "./http/router.ts"; // router.ts router.ts' };
   for (const query of ['router.ts', 'http/router.ts', './src/http/router.ts']) assert.equal(filesOf(corpus(files), query)[0], 'src/http/router.ts', query);
