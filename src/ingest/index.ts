@@ -2,6 +2,6 @@
 export { CHUNKER_VERSION } from './chunking/chunker.ts';
 export { SourceTree, type CrawlOptions, type SourceTreeOptions } from './discovery/source-tree.ts';
 export { isSecretPath } from './guards/paths.ts';
-export { languageOfPath, PARSED_LANGUAGES } from './languages.ts';
+export { LANGUAGE_IDS, languageNamed, languageOfPath, PARSED_LANGUAGES } from './languages.ts';
 export { IngestPool, type IngestEmbedder, type IngestPoolOptions, type IngestPoolStats } from './pool.ts';
 export type { CrawledFile, IngestRequest, IngestResult } from './types.ts';

@@ -106,6 +106,20 @@ const TABLES: Tables = (() => {
 /** Ids of the languages that are parsed by a grammar. */
 export const PARSED_LANGUAGES: readonly string[] = [...TABLES.ids.values()].filter((language) => language.grammar !== null).map(({ id }) => id);
 
+/** All language ids. */
+export const LANGUAGE_IDS: readonly string[] = [...TABLES.ids.keys()];
+
+/** Names in use that are neither an id nor an extension of ours. */
+const COMMON_NAMES: Readonly<Record<string, string>> = { 'c#': 'csharp', 'f#': 'fsharp', golang: 'go', shell: 'bash', 'objective-c': 'objectivec' };
+
+/** Id of the language that a user calls `name`: an id, an extension (ts, rs, c++) or a common name; null if there is none. */
+export function languageNamed(name: string): string | null {
+  const wanted = name.toLowerCase().replace(/^\./, '');
+  if (TABLES.ids.has(wanted)) return wanted;
+  if (Object.hasOwn(COMMON_NAMES, wanted)) return COMMON_NAMES[wanted] ?? null;
+  return TABLES.extensions.get(wanted)?.id ?? null;
+}
+
 /** Language of the file at `path` (relative, '/' separators) from its name; null when only the content can tell. */
 export function languageOfPath(path: string): Language | null {
   const base = path.slice(path.lastIndexOf('/') + 1).toLowerCase();

@@ -138,7 +138,7 @@ function sameContent(known: SourceStamp, read: Omit<SourceStamp, 'note'> & { rea
 function toResult({ doc, embedded, cached }: Vectorized): IngestResult {
   const encoded = encodeDoc(doc);
   // Only whole buffers can be transferred.
-  const bytes = encoded.byteLength === encoded.buffer.byteLength ? encoded : encoded.slice();
+  const bytes = encoded.byteLength === encoded.buffer.byteLength ? encoded : new Uint8Array(encoded);
   return { outcome: 'indexed', path: doc.key, doc: bytes, chunks: doc.chunks.length, embedded, cached, note: doc.source?.note ?? null };
 }
 

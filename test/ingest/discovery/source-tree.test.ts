@@ -42,8 +42,11 @@ test('bad input: a root that is missing, a file, below a file, unreadable, relat
   await assert.rejects(open(join(root, 'self')), hasCode('ROOT_UNREADABLE'));
   if (isRoot) return;
   chmodSync(join(root, 'closed'), 0o000);
-  t.after(() => chmodSync(join(root, 'closed'), 0o755));
-  await assert.rejects(open(join(root, 'closed')), hasCode('ROOT_UNREADABLE'));
+  try {
+    await assert.rejects(open(join(root, 'closed')), hasCode('ROOT_UNREADABLE'));
+  } finally {
+    chmodSync(join(root, 'closed'), 0o755);
+  }
 });
 
 test('the root is canonical: a link to it is the same tree', async (t) => {
@@ -172,9 +175,9 @@ test('folders that cannot be read are reported, the rest is listed', { skip: isR
   for (const make of [makeTree, repository]) {
     const root = make(t, { 'a.ts': '', 'closed/b.ts': '' });
     chmodSync(join(root, 'closed'), 0o000);
-    t.after(() => chmodSync(join(root, 'closed'), 0o755));
     const skipped: string[] = [];
-    assert.deepEqual(await list(await open(root), skipped), ['a.ts']);
+    const found = await list(await open(root), skipped).finally(() => chmodSync(join(root, 'closed'), 0o755));
+    assert.deepEqual(found, ['a.ts']);
     assert.match(skipped.join(), /^closed\/?: folder cannot be read/);
   }
 });
