@@ -1,5 +1,8 @@
 /** Engine and owner facts as wire shapes, used by more than one handler. Pure functions. */
+import { LANGUAGE_IDS, languageNamed } from '../../src/api.ts';
 import type { IndexStats, LaneReport, SearchFilters, SegmentInfo, SymbolKind } from '../../src/api.ts';
+import { nearest } from '../config/nearest.ts';
+import { CairnError } from '../errors.ts';
 import type { AnswerMeta, FailedIndex, IndexStatus, IndexSummary, SegmentWire } from '../protocol/types.ts';
 import type { IndexOwner, IndexOwners, KnownIndex, OwnerStatus, RunCounts } from './services.ts';
 
@@ -10,14 +13,24 @@ export interface FilterParams {
   readonly codeOnly?: boolean;
 }
 
-/** The schema has checked that kinds are symbol kinds. */
+/** The schema has checked that kinds are symbol kinds. @throws CairnError INVALID_ARGUMENT for a language that does not exist */
 export function toFilters(params: FilterParams): SearchFilters {
   return {
-    languages: params.languages?.map((language) => language.toLowerCase()),
+    languages: params.languages?.map(toLanguage),
     paths: params.paths,
     kinds: params.kinds as readonly SymbolKind[] | undefined,
     codeOnly: params.codeOnly,
   };
+}
+
+/** A filter that can match nothing is a mistake, not an empty answer. */
+function toLanguage(name: string): string {
+  const language = languageNamed(name);
+  if (language !== null) return language;
+  const close = nearest(name, LANGUAGE_IDS);
+  throw new CairnError('INVALID_ARGUMENT', `languages: there is no language ${JSON.stringify(name)}`, {
+    hint: close === null ? 'Name it by its id or a file extension, for example typescript or ts.' : `Did you mean ${close}?`,
+  });
 }
 
 export function answerMeta(owner: IndexOwner, lsn: number, started: number, lanes: readonly LaneReport[] = []): AnswerMeta {
