@@ -58,6 +58,7 @@ export class CairnClient {
   readonly indexStatus: Call<'index/status'> = (params, options) => this.request('index/status', params, options);
   readonly flushIndex: Call<'index/flush'> = (params, options) => this.request('index/flush', params, options);
   readonly verifyIndex: Call<'index/verify'> = (params, options) => this.request('index/verify', params, options);
+  readonly repairIndex: Call<'index/repair'> = (params, options) => this.request('index/repair', params, options);
   readonly inspectIndex: Call<'index/inspect'> = (params, options) => this.request('index/inspect', params, options);
   readonly deleteIndex: Call<'index/delete'> = (params, options) => this.request('index/delete', params, options);
   readonly rebuildIndex: Call<'index/rebuild'> = (params, options) => this.request('index/rebuild', params, options);

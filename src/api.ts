@@ -10,12 +10,20 @@ export type { Bitset } from './util/bitset.ts';
 
 // storage
 export { Engine, type EngineInit, type EngineMemory, type IndexEntry } from './engine.ts';
+export type { AdoptReport, AdoptRequest } from './import/adopt.ts';
+export type { BuildRequest } from './import/build.ts';
 export type { IndexDefinition } from './index/metadata.ts';
+export type { BackupCause, BackupRecord } from './backup/backup-record.ts';
+export type { BackupInfo, BackupList, BackupProgress, Backups, BackupWatch, PruneResult } from './backup/backups.ts';
+export type { RetentionRules } from './backup/prune.ts';
+export type { RestoreRequest, RestoreResult } from './backup/restoration.ts';
 export { DEFAULT_INDEX_OPTIONS, indexOptions, MAX_BATCH_BYTES } from './index/options.ts';
+export { describeLoss, isDamage } from './index/damage.ts';
+export type { Loss } from './manifest/manifest.ts';
 export type { PartView, Snapshot } from './index/snapshot.ts';
 export type {
   Batch, CommitResult, Damage, DurableIndex, IndexKind, IndexMetadata, IndexOptions, IndexStats, Metric, PersistResult,
-  RecoveryReport, SegmentInfo, SyncMode, VerifyReport, WriterLease,
+  QuarantinedFile, RecoveryReport, RepairAction, RepairReport, SegmentInfo, SyncMode, VerifyReport, WriterLease,
 } from './index/types.ts';
 export type { ChunkRow, EdgeRow, Field, IndexPart, Postings, SymbolRow, TermReader } from './segment/part.ts';
 export { nodeEnv } from './env/node-env.ts';

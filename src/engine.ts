@@ -3,20 +3,28 @@
  * sockets or locks: whoever opens it proves its right to write by a lease.
  */
 import { join } from 'node:path';
+import { WalArchive } from './backup/archive.ts';
+import { Backups } from './backup/backups.ts';
+import { finishRestores, sweepJobs } from './backup/swap.ts';
 import { moveFile } from './env/atomic-file.ts';
 import type { Env } from './env/env.ts';
 import { nodeEnv } from './env/node-env.ts';
 import { AuditLog } from './index/audit-log.ts';
 import { createIndex, removeAbortedCreation } from './index/create.ts';
 import { openIndex } from './index/open-index.ts';
-import { discover } from './index/index-directory.ts';
+import { adopt, type AdoptReport, type AdoptRequest } from './import/adopt.ts';
+import { buildIndex, type BuildRequest } from './import/build.ts';
+import type { ImportHost } from './import/host.ts';
+import { sweepStaging } from './import/staging.ts';
+import { discover, readMetadata } from './index/index-directory.ts';
 import { newMetadata, type IndexDefinition } from './index/metadata.ts';
 import { Mutex } from './index/mutex.ts';
 import { indexOptions } from './index/options.ts';
 import { removeTree } from './index/remove-tree.ts';
 import type { StorageRunner } from './index/storage-jobs.ts';
 import { WorkerRunner } from './index/worker-runner.ts';
-import type { DurableIndex, IndexMetadata, IndexOptions, WriterLease } from './index/types.ts';
+import { restoreMetadata } from './index/restore-metadata.ts';
+import type { DurableIndex, IndexMetadata, IndexOptions, RepairAction, WriterLease } from './index/types.ts';
 import { VectorArena } from './quantize/arena.ts';
 import { BlockCache } from './segment/block-cache.ts';
 import { CairnError, isCairnError } from './util/errors.ts';
@@ -33,6 +41,8 @@ export interface EngineInit {
   readonly maxVectorBytes?: number;
   /** Most bytes of decompressed texts kept for all indexes together. [1.62] */
   readonly textCacheBytes?: number;
+  /** Where backups are kept; <data>/backups by default. */
+  readonly backupDir?: string;
 }
 
 const TEXT_CACHE_BYTES = 16 << 20;
@@ -62,6 +72,8 @@ interface Slot {
   metadata: IndexMetadata | null;
   error: CairnError | null;
   index: DurableIndex | null;
+  /** A restore is committed and not carried through. */
+  isSwapping?: boolean;
   readonly mutex: Mutex;
 }
 
@@ -74,6 +86,8 @@ export class Engine {
   readonly #arena: VectorArena;
   readonly #cache: BlockCache;
   readonly #audit: AuditLog;
+  readonly #archive: WalArchive;
+  readonly backups: Backups;
   readonly #slots = new Map<string, Slot>();
   readonly #structure = new Mutex();
   #orphans: readonly string[] = [];
@@ -88,6 +102,8 @@ export class Engine {
     this.#arena = new VectorArena(init.maxVectorBytes === undefined ? {} : { maxBytes: init.maxVectorBytes });
     this.#cache = new BlockCache(init.textCacheBytes ?? TEXT_CACHE_BYTES);
     this.#audit = new AuditLog(this.#env, init.dataDir);
+    this.#archive = new WalArchive(this.#env, init.dataDir);
+    this.backups = this.#makeBackups(init.backupDir ?? join(init.dataDir, 'backups'));
   }
 
   /** Finds every index of the data directory; opens none of them. A bad one is listed as failed, the others serve. */
@@ -96,6 +112,9 @@ export class Engine {
     init.lease.assertHeld();
     await engine.#env.mkdir(engine.#indexesDir);
     await engine.#env.syncDir(init.dataDir);
+    await finishRestores(engine.#env, init.dataDir, init.lease);
+    await sweepJobs(engine.#env, init.dataDir);
+    await sweepStaging(engine.#env, init.dataDir);
     await engine.#discover();
     return engine;
   }
@@ -167,6 +186,40 @@ export class Engine {
     });
   }
 
+  /**
+   * Mends the metadata.json of an index that cannot be opened because of it, or of a directory that has none (`name` is then the
+   * directory's). null when there is nothing to mend. NOT_FOUND, ALREADY_EXISTS when the mended name is taken.
+   */
+  restoreMetadata(name: string, options: { readonly dryRun: boolean }): Promise<RepairAction | null> {
+    return this.#structure.run(async () => {
+      this.#requireOpen();
+      const slot = this.#slots.get(name);
+      if (slot === undefined && !this.#orphans.includes(name)) throw new CairnError('NOT_FOUND', `there is no index '${name}'`);
+      if (slot?.index != null) return null;
+      const directory = slot?.directory ?? name;
+      const repaired = await restoreMetadata(this.#env, join(this.#indexesDir, directory), this.#lease, options.dryRun);
+      if (repaired === null || options.dryRun) return repaired?.action ?? null;
+      const { metadata, action } = repaired;
+      this.#slots.delete(name);
+      this.#orphans = this.#orphans.filter((orphan) => orphan !== directory);
+      if (this.#slots.has(metadata.name)) throw new CairnError('ALREADY_EXISTS', `${directory} holds an index '${metadata.name}', and there is one of that name already`, { path: directory });
+      this.#slots.set(metadata.name, { directory, metadata, error: null, index: null, mutex: new Mutex() });
+      return action;
+    });
+  }
+
+  /** Takes in an index directory that is not listed, from anywhere, after a full verification. See import/adopt.ts. */
+  adopt(request: AdoptRequest): Promise<AdoptReport> {
+    this.#requireOpen();
+    return adopt(this.#importHost(), request);
+  }
+
+  /** A new index that appears only when `fill` has put everything in. See import/build.ts. */
+  build(request: BuildRequest): Promise<void> {
+    this.#requireOpen();
+    return buildIndex(this.#importHost(), request);
+  }
+
   /** Closes one index and keeps it listed; the next `get` opens it again. */
   async release(name: string): Promise<void> {
     const slot = this.#slots.get(name);
@@ -210,10 +263,81 @@ export class Engine {
     if (this.#isClosed) throw new CairnError('NOT_SERVING', 'the engine is closed');
   }
 
+  #openDirectory(dir: string): Promise<DurableIndex> {
+    const archive = this.#options.archive ? this.#archive : null;
+    return openIndex(this.#env, dir, { lease: this.#lease, options: this.#options, arena: this.#arena, cache: this.#cache, runner: this.#runner, archive });
+  }
+
+  #makeBackups(root: string): Backups {
+    return new Backups({
+      env: this.#env, dataDir: this.#dataDir, root, lease: this.#lease, options: this.#options, archive: this.#archive,
+      audit: (entry) => this.#audit.append(entry),
+      get: (name) => this.get(name),
+      list: () => [...this.#slots].map(([name, { directory, metadata }]) => ({ name, directory, metadata })),
+      openScratch: (dir) => openIndex(this.#env, dir, { lease: this.#lease, options: { ...this.#options, archive: false }, arena: this.#arena, cache: this.#cache, runner: this.#runner }),
+      exchange: (name, swap) => this.#exchange(name, swap),
+    });
+  }
+
+  /** Closes the index, lets `swap` put another one into its directory (or make it), and lists what is there then. */
+  #exchange(name: string, swap: (directory: string) => Promise<'done' | 'pending'>): Promise<void> {
+    return this.#structure.run(async () => {
+      this.#requireOpen();
+      this.#lease.assertHeld();
+      const slot = this.#slots.get(name) ?? { directory: name, metadata: null, error: null, index: null, mutex: new Mutex() };
+      await slot.mutex.run(async () => {
+        await slot.index?.close();
+        slot.index = null;
+        slot.isSwapping = (await swap(slot.directory)) === 'pending';
+        await this.#finishSwap(slot);
+        slot.metadata = await readMetadata(this.#env, join(this.#indexesDir, slot.directory));
+        slot.error = null;
+        this.#slots.set(name, slot);
+      });
+    });
+  }
+
+  /** A swap that a failing disk has cut off is carried through before the index is used again. */
+  async #finishSwap(slot: Slot): Promise<void> {
+    if (slot.isSwapping !== true) return;
+    await finishRestores(this.#env, this.#dataDir, this.#lease);
+    slot.isSwapping = false;
+  }
+
+  #importHost(): ImportHost {
+    return {
+      env: this.#env, dataDir: this.#dataDir, lease: this.#lease,
+      openScratch: (dir) => openIndex(this.#env, dir, { lease: this.#lease, options: { ...this.#options, archive: false }, arena: this.#arena, cache: this.#cache, runner: this.#runner }),
+      directoryOf: (name) => this.#slots.get(name)?.directory ?? null,
+      isServed: (directory) => [...this.#slots.values()].some((slot) => slot.directory === directory && slot.metadata !== null),
+      publish: (staged, metadata, { detail, replaces }) => this.#publishImport(staged, metadata, detail, replaces),
+    };
+  }
+
+  #publishImport(staged: string, metadata: IndexMetadata, detail: string, replaces: string | null): Promise<void> {
+    return this.#structure.run(async () => {
+      this.#requireOpen();
+      this.#lease.assertHeld();
+      const taken = this.#slots.get(metadata.name);
+      if (taken !== undefined && taken.directory !== replaces) throw new CairnError('ALREADY_EXISTS', `there is an index '${metadata.name}' already`);
+      const isFree = (await this.#env.stat(join(this.#indexesDir, metadata.name))) === null;
+      const directory = isFree ? metadata.name : `${metadata.name}-${this.#env.random.bytes(3).toString('hex')}`;
+      await this.#audit.append({ action: 'index-import', index: metadata.name, detail });
+      await moveFile(this.#env, staged, this.#indexesDir, directory);
+      if (replaces !== null) {
+        const trashName = `${replaces}-${this.#env.clock.now()}-${this.#env.random.bytes(3).toString('hex')}`;
+        for (const [name, slot] of this.#slots) if (slot.directory === replaces) this.#slots.delete(name);
+        await moveFile(this.#env, join(this.#indexesDir, replaces), this.#trashDir, trashName);
+        this.#orphans = this.#orphans.filter((orphan) => orphan !== replaces);
+      }
+      this.#slots.set(metadata.name, { directory, metadata, error: null, index: null, mutex: new Mutex() });
+    });
+  }
+
   async #openSlot(slot: Slot): Promise<DurableIndex> {
     try {
-      const services = { lease: this.#lease, options: this.#options, arena: this.#arena, cache: this.#cache, runner: this.#runner };
-      const index = await openIndex(this.#env, join(this.#indexesDir, slot.directory), services);
+      await this.#finishSwap(slot);
+      const index = await this.#openDirectory(join(this.#indexesDir, slot.directory));
       slot.metadata = index.metadata;
       slot.error = null;
       return index;

@@ -7,6 +7,7 @@ import { doctorCommand } from './commands/doctor.ts';
 import { grepCommand } from './commands/grep.ts';
 import { indexCommand } from './commands/index-tree.ts';
 import { deleteCommand, flushCommand, inspectCommand, verifyCommand } from './commands/maintain.ts';
+import { repairCommand } from './commands/repair.ts';
 import { searchCommand } from './commands/search.ts';
 import { listCommand, statusCommand } from './commands/status.ts';
 import { symbolsCommand } from './commands/symbols.ts';
@@ -88,7 +89,7 @@ function buildProgram(io: Io, json: boolean, done: Done): Command {
   addSearching(program, io, done);
   addIndexes(program, io, done);
   addDaemon(program, io, done);
-  program.command('doctor').description('Checks what cairn needs to work').action(run(io, done, doctorCommand));
+  program.command('doctor').description('Checks what cairn needs to work').option('--fix', 'mend what can be mended: rights, leftovers').action(run(io, done, doctorCommand));
   for (const command of [...program.commands, ...program.commands.flatMap((group) => group.commands)]) addCommonOptions(command);
   return program;
 }
@@ -156,6 +157,7 @@ function addIndexes(program: Command, io: Io, done: Done): void {
   target('inspect', 'Shows files, segments and counts of an index').action(run(io, done, inspectCommand));
   target('flush', 'Saves everything to segments and returns when that is done').action(run(io, done, flushCommand));
   target('verify', 'Checks the files of an index').option('--deep', 'read and check every block').action(run(io, done, verifyCommand));
+  target('repair', 'Mends a damaged index; damaged files are kept').option('--dry-run', 'only say what would be done').action(run(io, done, repairCommand));
   target('delete', 'Deletes an index; the data are kept aside').option('--purge', 'remove the data too').option('-y, --yes', 'do not ask').action(run(io, done, deleteCommand));
 }
 

@@ -47,7 +47,10 @@ export function indexMethods({ owners, embedder }: Services): MethodGroup<IndexM
       lane: 'read',
       summary: 'Everything known about one index: state, counts, watcher, persist loop, recovery.',
       params: params(INDEX_REF),
-      handler: async (ref, { signal }) => fullStatus(await owners.resolve(ref, signal)),
+      handler: async (ref, { signal }) => {
+        const owner = await owners.resolve(ref, signal);
+        return { ...fullStatus(owner), quarantine: await owner.index.listQuarantine() };
+      },
     },
     'index/flush': {
       lane: 'write',

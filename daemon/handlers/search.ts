@@ -64,13 +64,20 @@ export function searchMethods(services: Services): MethodGroup<SearchMethod> {
   };
 }
 
+/** A query that meets damage asks again, of a snapshot without the damaged segment; more than this many are not one accident. */
+const MAX_DAMAGES = 16;
+
 /** One query, one snapshot (invariant 9). */
 export async function withSnapshot<T>(owner: IndexOwner, use: (snapshot: Snapshot) => Promise<T>): Promise<T> {
-  const snapshot = owner.index.snapshot();
-  try {
-    return await use(snapshot);
-  } finally {
-    snapshot.release();
+  for (let damages = 0; ; damages++) {
+    const snapshot = owner.index.snapshot();
+    try {
+      return await use(snapshot);
+    } catch (error) {
+      if (damages >= MAX_DAMAGES || !(await owner.reportDamage(error))) throw error;
+    } finally {
+      snapshot.release();
+    }
   }
 }
 

@@ -2,7 +2,7 @@
  * What handlers ask of the rest of the daemon. daemon/owner implements IndexOwner and IndexOwners; daemon/main.ts puts all
  * together. Interfaces only: handlers are tested against doubles of these.
  */
-import type { Batch, CommitResult, DurableIndex, Embedder, IndexKind, Metric } from '../../src/api.ts';
+import type { Batch, CommitResult, DurableIndex, Embedder, IndexKind, Metric, RepairAction, RepairReport } from '../../src/api.ts';
 import type { Config } from '../config/config.ts';
 import type { Metrics } from '../rpc/metrics.ts';
 import type { DaemonState, FailedIndex, IndexState, IndexStatus, ProgressValue } from '../protocol/types.ts';
@@ -48,6 +48,13 @@ export interface IndexOwner {
   commit(batch: Batch): Promise<CommitResult>;
   /** Barrier: everything committed before the call is in segments and published. */
   flush(): Promise<void>;
+  /**
+   * Damage that a reader met. True when the segment it lies in is out of service now: asking again answers from the rest. What was
+   * lost is read from the source tree again in the background.
+   */
+  reportDamage(error: unknown): Promise<boolean>;
+  /** Verifies everything and mends in place what can be; `settled` waits for what has to be read from the tree again. */
+  repair(options: WaitOptions & { readonly dryRun: boolean }): Promise<RepairReport>;
   /** Reads every file of the tree again, whatever the file table says; the old rows serve until replaced. */
   rebuild(options: WaitOptions): Promise<RunCounts>;
 }
@@ -83,6 +90,10 @@ export interface IndexOwners {
   remove(name: string, options: { readonly purge: boolean }): Promise<{ readonly keptAt: string | null }>;
   /** Opens known indexes in the background, most recently used first. */
   warmUp(): void;
+  /** Mends the metadata.json of an index that cannot be opened because of it, or of a directory without one. null: nothing to mend. */
+  restoreMetadata(name: string, options: { readonly dryRun: boolean }): Promise<RepairAction | null>;
+  /** Closes an index and opens it again, so that recovery looks at its files. */
+  reopen(name: string): Promise<IndexOwner>;
   /** True while any owner has something to do. */
   isBusy(): boolean;
   /**

@@ -2,6 +2,7 @@
 import type { MethodTable } from '../rpc/table.ts';
 import { graphMethods } from './graph.ts';
 import { indexMethods } from './indexes.ts';
+import { repairMethods } from './repair.ts';
 import { searchMethods } from './search.ts';
 import { serviceMethods } from './service.ts';
 import type { Services } from './services.ts';
@@ -11,6 +12,7 @@ export function methodTable(services: Services): MethodTable {
   const table: MethodTable = {
     ...serviceMethods(services, () => table),
     ...indexMethods(services),
+    ...repairMethods(services),
     ...searchMethods(services),
     ...graphMethods(services),
     ...vectorMethods(services),

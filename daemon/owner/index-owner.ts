@@ -3,6 +3,7 @@
  * The only place that writes to its index. Serves readers from the moment it exists, whatever it is still catching up with.
  */
 import type { Batch, CommitResult, DurableIndex, IngestResult, SourceStamp } from '../../src/api.ts';
+import { describeLoss, isDamage, type RepairReport } from '../../src/api.ts';
 import { CairnError, isCairnError, messageOf } from '../errors.ts';
 import type { IndexOwner, OwnerStatus, RunCounts, WaitOptions } from '../handlers/services.ts';
 import type { Watcher } from '../watch/watcher.ts';
@@ -58,6 +59,13 @@ export class CodeIndexOwner implements IndexOwner {
   readonly #refusal: CairnError | null;
   #firstPass: Promise<void> | null = null;
   #caughtUp = false;
+  /** Damage met in service: how often, and how often when the last finished walk read the file table. */
+  #damages = 0;
+  #damagesAtWalk = 0;
+  #damagesWalked = 0;
+  readonly #damageReasons = new Set<string>();
+  /** A repair has settled what was lost of an index that has no source. */
+  #isAccepted = false;
   #isClosed = false;
   #closing: Promise<void> | null = null;
 
@@ -73,7 +81,10 @@ export class CodeIndexOwner implements IndexOwner {
     this.#persister = new Persister(index, clock, tuning.persister, {
       saved: (result) => this.#note('persist.saved', { ...result }),
       compacted: (result) => this.#note('persist.compacted', { ...result }),
-      failed: (error, what, retryInMs) => services.log.warn('persist.failed', { index: name, what, error, retryInMs }),
+      failed: (error, what, retryInMs) => {
+        services.log.warn('persist.failed', { index: name, what, error, retryInMs });
+        void this.reportDamage(error); // a merge reads what no query may have read for long
+      },
       mayCompact: () => this.#scheduler.pendingBulk === 0,
     });
     this.#scheduler = new Scheduler(this.#schedulerPort(), queue, clock, {
@@ -140,6 +151,28 @@ export class CodeIndexOwner implements IndexOwner {
     await this.#persister.drain('flush');
   }
 
+  async reportDamage(error: unknown): Promise<boolean> {
+    if (this.#isClosed || !isDamage(error)) return false;
+    try {
+      const losses = this.index.losses.length;
+      if (!(await this.index.quarantine(error))) return false;
+      if (this.index.losses.length > losses) this.#damaged(error);
+      return true;
+    } catch (failure) {
+      this.#services.log.warn('index.quarantine-failed', { index: this.name, error: failure, damage: error.message });
+      return false;
+    }
+  }
+
+  async repair(options: WaitOptions & { readonly dryRun: boolean }): Promise<RepairReport> {
+    const before = this.index.losses.length;
+    const report = await this.index.repair({ dryRun: options.dryRun, signal: options.signal });
+    if (this.index.losses.length > before) this.#damaged(new CairnError('CORRUPT', 'found by repair'));
+    if (!options.dryRun && this.#follower === null && this.index.losses.length === 0) this.#isAccepted = true;
+    this.#services.onChange?.(this);
+    return report;
+  }
+
   async rebuild(options: WaitOptions): Promise<RunCounts> {
     return this.#run(this.#meter.tally, options, () => this.#rebuildNow());
   }
@@ -178,7 +211,10 @@ export class CodeIndexOwner implements IndexOwner {
       watcher,
       log,
       openTree: (path: string) => ingest.openTree(path),
-      snapshot: () => this.index.snapshot(),
+      snapshot: () => {
+        this.#damagesAtWalk = this.#damages; // what a walk compares the tree with
+        return this.index.snapshot();
+      },
       enqueue: (paths: readonly string[], lane: 'interactive' | 'bulk') => this.#scheduler.enqueue(paths, lane),
       hinted: (paths: readonly string[], lane: 'interactive' | 'bulk') => this.#scheduler.enqueue(this.#withFormerFiles(paths), lane),
       walked: (table: ReadonlyMap<string, FileRow>) => this.#walked(table),
@@ -227,6 +263,7 @@ export class CodeIndexOwner implements IndexOwner {
   }
 
   #walked(table: ReadonlyMap<string, FileRow>): void {
+    this.#damagesWalked = this.#damagesAtWalk;
     this.#skipped.reset([...table.values()].map((row) => row.note));
     this.#resumeFirstPass();
   }
@@ -247,10 +284,46 @@ export class CodeIndexOwner implements IndexOwner {
   }
 
   #setCaughtUp(): void {
-    if (this.#caughtUp || this.#isClosed) return;
+    if (this.#caughtUp || this.#isClosed || this.#damagesWalked < this.#damages) return;
     this.#caughtUp = true;
+    void this.#settleLosses();
     if (this.#startedEmpty) this.#persister.request('first build');
     this.#services.onChange?.(this);
+  }
+
+  /** A segment left the service: its files are missing in the file table, so the next walk reads them again. */
+  #damaged(damage: CairnError): void {
+    this.#damages++;
+    for (const loss of this.index.losses) this.#damageReasons.add(describeLoss(loss));
+    this.#isAccepted = false;
+    this.#services.log.warn('index.damaged', { index: this.name, error: damage, losses: this.index.losses.length });
+    if (this.#follower !== null && !this.#isClosed) {
+      this.#caughtUp = false;
+      this.#firstPass = this.#mend(this.#follower);
+      this.#firstPass.catch((error: unknown) => this.#services.log.warn('index.mend-failed', { index: this.name, error }));
+    }
+    this.#services.onChange?.(this);
+  }
+
+  async #mend(follower: TreeFollower): Promise<void> {
+    try {
+      await follower.walkNow('damage');
+      await this.#finishFirstPass();
+    } catch (error) {
+      this.#firstPass = null; // the next walk that ends takes it up again
+      throw error;
+    }
+  }
+
+  /** Everything that the tree has is indexed; only then is a loss forgotten, and never while a part of the tree cannot be read. */
+  async #settleLosses(): Promise<void> {
+    if (this.#follower === null || this.#follower.unreadable.size > 0 || this.#failedFiles.size > 0 || this.index.losses.length === 0) return;
+    for (const loss of this.index.losses) this.#damageReasons.add(describeLoss(loss));
+    try {
+      if (await this.index.settleLosses('indexed again from the source tree')) this.#services.log.info('index.mended', { index: this.name });
+    } catch (error) {
+      this.#services.log.warn('index.settle-failed', { index: this.name, error });
+    }
   }
 
   async #freshNow(): Promise<void> {
@@ -339,8 +412,14 @@ export class CodeIndexOwner implements IndexOwner {
     this.#services.onChange?.(this);
   }
 
+  #knownDamage(): readonly string[] {
+    if (this.#isAccepted && this.index.losses.length === 0) return [];
+    return [...new Set([...this.index.losses.map(describeLoss), ...this.index.recovery.degraded, ...this.#damageReasons])];
+  }
+
   #stateAndReasons() {
-    const { degraded, quarantined } = this.index.recovery;
+    const { quarantined } = this.index.recovery;
+    const degraded = this.#knownDamage();
     return stateOf({
       isClosed: this.#isClosed,
       hasRoot: this.root !== null,
@@ -350,7 +429,7 @@ export class CodeIndexOwner implements IndexOwner {
       pending: this.#scheduler.pending,
       pendingBulk: this.#scheduler.pendingBulk,
       recoveryDegraded: degraded,
-      quarantined: degraded.length > 0 ? 0 : quarantined.length,
+      quarantined: degraded.length > 0 || this.#isAccepted ? 0 : quarantined.length,
       refusal: this.#refusal,
       persistError: this.#persister.error,
       commitError: this.#scheduler.blockedBy,

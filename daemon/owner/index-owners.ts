@@ -4,7 +4,7 @@
  */
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { DurableIndex, Metric } from '../../src/api.ts';
+import type { DurableIndex, Metric, RepairAction } from '../../src/api.ts';
 import { CairnError, isCairnError, messageOf } from '../errors.ts';
 import type { IndexOwner, IndexOwners, KnownIndex } from '../handlers/services.ts';
 import type { FailedIndex } from '../protocol/types.ts';
@@ -112,6 +112,18 @@ export class OpenIndexes implements IndexOwners {
       this.#failures.delete(name);
     });
     return { keptAt: options.purge ? null : await this.#newestTrash(entry.directory) };
+  }
+
+  async restoreMetadata(name: string, options: { readonly dryRun: boolean }): Promise<RepairAction | null> {
+    this.#requireServing();
+    const action = await this.#engine.restoreMetadata(name, options);
+    if (action?.done === true) this.#failures.delete(name);
+    return action;
+  }
+
+  async reopen(name: string): Promise<IndexOwner> {
+    await this.#leave(name, () => this.#closeOwner(name, false));
+    return this.#owner(name);
   }
 
   warmUp(): void {

@@ -1,7 +1,7 @@
 /**
  * What an owner needs of the engine, narrow enough for doubles. daemon/main.ts gives the real ones (engine-ports.ts).
  */
-import type { CrawledFile, DurableIndex, EmbedderIdentity, IndexMetadata, IngestRequest, IngestResult, Metric } from '../../src/api.ts';
+import type { CrawledFile, DurableIndex, EmbedderIdentity, IndexMetadata, IngestRequest, IngestResult, Metric, RepairAction } from '../../src/api.ts';
 import type { CairnError } from '../errors.ts';
 
 /** A source tree; each crawl reads the ignore rules again. */
@@ -47,6 +47,7 @@ export interface EnginePort {
   }): Promise<DurableIndex>;
   delete(name: string, options: { readonly purge: boolean }): Promise<void>;
   release(name: string): Promise<void>;
+  restoreMetadata(name: string, options: { readonly dryRun: boolean }): Promise<RepairAction | null>;
 }
 
 export interface OwnerLog {

@@ -52,7 +52,7 @@ export async function reconcile(port: ReconcilePort): Promise<WalkReport> {
       present.add(file.path);
       const row = table.get(file.path);
       if (row !== undefined && row.size === file.size && row.mtimeNs === file.mtimeNs) return;
-      if (port.isVerified(file.path, file)) return;
+      if (row !== undefined && port.isVerified(file.path, file)) return;
       if (row === undefined) added++;
       else changed++;
       different.push(file.path);

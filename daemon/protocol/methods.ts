@@ -20,6 +20,7 @@ export interface Methods {
   'index/status': { readonly params: T.IndexRef; readonly result: T.IndexStatus };
   'index/flush': { readonly params: T.IndexRef; readonly result: T.IndexFlushResult };
   'index/verify': { readonly params: T.IndexVerifyParams; readonly result: T.IndexVerifyResult };
+  'index/repair': { readonly params: T.IndexRepairParams; readonly result: T.IndexRepairResult };
   'index/inspect': { readonly params: T.IndexRef; readonly result: T.IndexInspectResult };
   'index/delete': { readonly params: T.IndexDeleteParams; readonly result: T.IndexDeleteResult };
   'index/rebuild': { readonly params: T.IndexRebuildParams; readonly result: T.IndexRunResult };
@@ -56,7 +57,7 @@ const METHOD_SET: Readonly<Record<MethodName, true>> = {
   'daemon/health': true, 'daemon/status': true, 'daemon/metrics': true,
   'config/get': true, 'rpc/discover': true,
   'index/create': true, 'index/open': true, 'index/list': true, 'index/status': true, 'index/flush': true,
-  'index/verify': true, 'index/inspect': true, 'index/delete': true, 'index/rebuild': true,
+  'index/verify': true, 'index/repair': true, 'index/inspect': true, 'index/delete': true, 'index/rebuild': true,
   'search/query': true, 'search/grep': true, 'search/symbols': true,
   'vectors/put': true, 'vectors/get': true, 'vectors/delete': true, 'vectors/search': true, 'vectors/scan': true,
   'graph/definition': true, 'graph/references': true, 'graph/callers': true, 'graph/callees': true,

@@ -110,6 +110,8 @@ export interface IndexStatus extends IndexSummary {
   readonly recovery: { readonly replayedBatches: number; readonly tornTailBytes: number; readonly quarantined: readonly string[]; readonly durationMs: number };
   /** Files that were skipped, by reason. */
   readonly skipped: Readonly<Record<string, number>>;
+  /** Damaged files that are kept in the index's directory. */
+  readonly quarantine?: readonly QuarantinedFileWire[];
 }
 
 // ---- search/*
@@ -317,6 +319,36 @@ export interface IndexVerifyResult {
   readonly filesChecked: number;
   readonly bytesChecked: number;
   readonly damages: readonly { readonly file: string; readonly offset: number | null; readonly what: string }[];
+  readonly tookMs: number;
+}
+export interface IndexRepairParams extends IndexRef {
+  /** Only say what would be done. */
+  readonly dryRun?: boolean;
+  readonly progressToken?: string;
+}
+export interface RepairActionWire {
+  /** What it is about. */
+  readonly kind: 'rewrite-metadata' | 'rewrite-manifest' | 'quarantine-segment' | 'reopen' | 'accept-loss' | 'reindex';
+  readonly file: string;
+  readonly what: string;
+  readonly done: boolean;
+}
+export interface QuarantinedFileWire {
+  readonly file: string;
+  readonly bytes: number;
+}
+export interface IndexRepairResult {
+  readonly index: string;
+  readonly dryRun: boolean;
+  /** Empty = nothing is damaged. */
+  readonly actions: readonly RepairActionWire[];
+  /** Damaged files that are kept, earlier ones included. */
+  readonly quarantine: readonly QuarantinedFileWire[];
+  readonly state: IndexState;
+  readonly reasons: readonly string[];
+  /** Of the files that were read from the source tree again. */
+  readonly embedded: number;
+  readonly cached: number;
   readonly tookMs: number;
 }
 export interface SegmentWire {

@@ -7,7 +7,7 @@ import type { Env, EnvFile } from '../env/env.ts';
 import { Mutex } from './mutex.ts';
 
 export interface AuditEntry {
-  readonly action: 'index-create' | 'index-delete' | 'index-purge' | 'backup-create' | 'backup-prune' | 'backup-restore';
+  readonly action: 'index-create' | 'index-import' | 'index-delete' | 'index-purge' | 'backup-create' | 'backup-prune' | 'backup-restore';
   readonly index: string;
   readonly detail?: string;
 }

@@ -2,6 +2,7 @@
  * Persist, compact and clean up, one at a time. Owns the frozen memtable between attempts: a persist that failed is taken up
  * again by the next one, before anything else is frozen.
  */
+import { parseFileName } from '../format/file-names.ts';
 import { CairnError, isCairnError } from '../util/errors.ts';
 import { walDiskBytes } from '../wal/wal-files.ts';
 import { compact, nextCompaction } from './compaction.ts';
@@ -74,13 +75,15 @@ export class Maintenance {
     return isDone ? result : null;
   }
 
-  /** Takes the segment that the damage is in out of service; false when no segment in service is meant. */
+  /** Takes the segment that the damage is in out of service. True when it is out afterwards; false when no segment is meant. */
   quarantine(damage: CairnError): Promise<boolean> {
     return this.#mutex.run(async () => {
       const { dir, table } = this.#context;
       const name = nameIn(dir, damage.path);
       const handle = table.segments.find(({ entry }) => entry.file === name || entry.tombstones?.file === name);
-      if (handle === undefined || this.#isClosing) return false;
+      if (this.#isClosing) return false;
+      // Somebody else met it before: asking again is right.
+      if (handle === undefined) return name !== null && ['segment', 'tombstones'].includes(parseFileName(name)?.kind ?? '');
       await this.#fenced(() => dropSegments(this.#context, [handle], damage));
       await this.#cleanUp();
       return true;

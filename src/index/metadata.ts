@@ -22,6 +22,7 @@ export interface IndexDefinition {
   readonly kind: IndexKind;
   readonly dimension: number;
   readonly distanceMetric?: Metric;
+  readonly indexConfig?: IndexMetadata['indexConfig'];
   readonly embedder?: EmbedderIdentity | null;
   readonly sourceRoot?: string | null;
   readonly contentVersions?: IndexMetadata['contentVersions'];
@@ -38,7 +39,7 @@ export function newMetadata(definition: IndexDefinition, now: number): IndexMeta
     dimension: definition.dimension,
     distanceMetric: definition.distanceMetric ?? 'cosine',
     vectorType: 'f32',
-    indexConfig: { max_connections: 16, ef_construction: 200, ef_search: 50, max_layer: 16 },
+    indexConfig: definition.indexConfig ?? { max_connections: 16, ef_construction: 200, ef_search: 50, max_layer: 16 },
     embedder: definition.embedder ?? null,
     sourceRoot: definition.sourceRoot ?? null,
     contentVersions: definition.contentVersions ?? { chunker: 1, tokenizer: 1 },

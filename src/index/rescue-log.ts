@@ -4,7 +4,6 @@
  *  2. The files behind it move to quarantine/.
  * Interrupted at any point the log is still one that needs this, so the next opening repeats it. The loss is reported.
  */
-import { join } from 'node:path';
 import type { Env } from '../env/env.ts';
 import { WAL_DIRECTORY } from '../format/file-names.ts';
 import type { CairnError } from '../util/errors.ts';

@@ -187,7 +187,7 @@ export interface DurableIndex {
   verify(options: { readonly deep: boolean; readonly signal?: AbortSignal }): Promise<VerifyReport>;
   /**
    * Damage met while reading: if its path is a segment in service (or its tombstones), that one is taken out and its bytes are kept;
-   * snapshots that are open keep it. False when it is not, or not any more.
+   * snapshots that are open keep it. True when it is out of service now; false when the path is no segment.
    */
   quarantine(damage: CairnError): Promise<boolean>;
   /** What was lost is there again (or given up). False when nothing was lost. */

@@ -94,13 +94,14 @@ function recordChecksum(record: Buffer, salt: number): number {
   return crc32(record.subarray(8), crc32(record.subarray(0, 4), salt));
 }
 
-/** Payload of a time record: milliseconds since 1970, u64. */
-export function encodeTime(time: number): Buffer {
-  return new ByteWriter().u64(Math.max(0, Math.floor(time))).finish();
+/** Payload of a time record: milliseconds since 1970 u64 · number of the records behind it that were logged then u32 */
+export function encodeTime(time: number, records: number): Buffer {
+  return new ByteWriter().u64(Math.max(0, Math.floor(time))).u32(records).finish();
 }
 
-export function decodeTime(payload: Buffer, path: string): number {
-  return new ByteReader(payload, { path }).u64();
+export function decodeTime(payload: Buffer, path: string): { readonly time: number; readonly records: number } {
+  const reader = new ByteReader(payload, { path });
+  return { time: reader.u64(), records: reader.u32() };
 }
 
 export interface RecordHeader {

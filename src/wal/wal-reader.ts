@@ -22,7 +22,7 @@ export interface ReplayRange {
   readonly after: Lsn;
   /** Stop after this LSN, which must be there (CORRUPT otherwise). Absent: to the end of the log. */
   readonly upTo?: Lsn;
-  /** Sees the records that take no LSN (seal, time), in their place. */
+  /** Sees the records that take no LSN (seal, time), in their place, in all files that are read. */
   readonly onMark?: (record: WalRecord) => void;
 }
 
@@ -149,7 +149,7 @@ class Replay {
 
   async #hand(record: WalRecord, reader: WalFileReader): Promise<void> {
     if (record.type >= WAL_OPTIONAL_FROM) {
-      if (record.lsn > this.#range.after) this.#range.onMark?.(record);
+      this.#range.onMark?.(record);
       return;
     }
     if (record.type !== WAL_TYPE_BATCH) throw reader.damage(`record type ${record.type} is unknown`, 'NEWER_FORMAT');

@@ -319,7 +319,7 @@ export class WalWriter {
     const [first] = appends;
     if (this.#options.stampTimes !== true || first === undefined) return appends;
     this.#lastStamp = Math.max(this.#lastStamp, this.#env.clock.now());
-    return [{ lsn: first.lsn, type: WAL_TYPE_TIME, payload: encodeTime(this.#lastStamp) }, ...appends];
+    return [{ lsn: first.lsn, type: WAL_TYPE_TIME, payload: encodeTime(this.#lastStamp, appends.length) }, ...appends];
   }
 
   #retain(records: readonly Omit<RecordToWrite, 'syncedLsn'>[]): void {

@@ -164,7 +164,7 @@ test('[0.25] flush, verify and delete say what they did', async (t) => {
   fake.answer('index/verify', () => ({ index: 'pebble', ok: false, filesChecked: 3, bytesChecked: 2048, damages, tookMs: 5 }));
   const verify = await run(['verify', '--deep']);
   assert.equal(verify.code, 3);
-  assert.equal(verify.stdout, 'pebble: damaged, 3 files, 2.0 KiB, 5.0 ms\n  seg-1.cairn at 77: checksum of the block\n');
+  assert.equal(verify.stdout, 'pebble: damaged, 3 files, 2.0 KiB, 5.0 ms\n  seg-1.cairn at 77: checksum of the block\nMend it with: cairn repair pebble\n');
   fake.answer('index/delete', ({ params }) => ({ index: 'pebble', purged: params['purge'] === true, keptAt: params['purge'] === true ? null : '/d/kept' }));
   assert.match((await run(['delete', 'pebble'])).stdout, /kept at \/d\/kept/);
   assert.equal((await run(['delete', 'pebble', '--purge', '--yes'])).stdout, 'pebble: deleted\n');

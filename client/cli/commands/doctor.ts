@@ -1,5 +1,5 @@
-/** cairn doctor: what could keep cairn from working, and the next command for each finding. Starts nothing, changes nothing. */
-import { lstatSync, readFileSync, statfsSync } from 'node:fs';
+/** cairn doctor: what could keep cairn from working, and the next command for each finding. Starts nothing; changes only what --fix asks for. */
+import { chmodSync, lstatSync, readFileSync, statfsSync } from 'node:fs';
 import { dirname } from 'node:path';
 import type { Endpoint } from '../../../daemon/protocol/endpoint.ts';
 import { liveEndpoint, readRegistration } from '../../../daemon/protocol/endpoint.ts';
@@ -15,23 +15,19 @@ import { bytes, count } from '../format.ts';
 import { withClient, writeJson } from '../io.ts';
 import type { CommonOptions, Io } from '../io.ts';
 import { oneLine, styleFor } from '../style.ts';
-
-export interface Finding {
-  readonly check: string;
-  readonly level: 'ok' | 'warning' | 'problem';
-  readonly detail: string;
-  readonly hint?: string;
-}
+import { checkStorage } from './doctor-storage.ts';
+import type { Finding } from './doctor-storage.ts';
 
 /** Below this, indexing a larger tree is likely to fill the disk. */
 const LOW_DISK_BYTES = 1 << 30;
 /** Common default of small systems; a large tree needs more directories watched. */
 const LOW_WATCHES = 16_384;
 
-export async function doctorCommand(io: Io, options: CommonOptions): Promise<ExitCode> {
+export async function doctorCommand(io: Io, options: CommonOptions & { readonly fix?: boolean | undefined }): Promise<ExitCode> {
   const endpoint = endpointOf({ env: io.env, dataDir: options.dataDir });
   const { findings: answers, status } = await checkDaemon(io, options, endpoint);
-  const findings = [...checkProgram(), ...checkDirectories(endpoint), ...checkSystem(endpoint), ...answers, ...(status === null ? [] : checkStatus(status))];
+  const found = [...checkProgram(), ...checkDirectories(endpoint), ...checkStorage(endpoint, isOwnerAlive(readLockOwner(endpoint.lockDir))), ...checkSystem(endpoint), ...answers, ...(status === null ? [] : checkStatus(status))];
+  const findings = found.map((finding) => (options.fix === true ? fixed(finding) : without(finding)));
   if (options.json === true) writeJson(io, { ok: findings.every((finding) => finding.level !== 'problem'), findings });
   else {
     const style = styleFor(io, options);
@@ -43,6 +39,18 @@ export async function doctorCommand(io: Io, options: CommonOptions): Promise<Exi
   if (answers.some((finding) => finding.level === 'problem')) return EXIT.unreachable;
   return findings.some((finding) => finding.level === 'problem') ? EXIT.damaged : EXIT.ok;
 }
+
+/** After its fix, or as it was when the fix fails. */
+function fixed({ fix, ...finding }: Finding): Finding {
+  if (fix === undefined) return finding;
+  try {
+    return { check: finding.check, level: 'ok', detail: `fixed: ${fix()}` };
+  } catch (error) {
+    return { ...finding, level: 'problem', hint: `It could not be fixed: ${error instanceof Error ? error.message : String(error)}` };
+  }
+}
+
+const without = ({ fix: _fix, ...finding }: Finding): Finding => finding;
 
 function checkProgram(): Finding[] {
   const entry = daemonEntry();
@@ -67,7 +75,7 @@ function checkPrivate(check: string, path: string): Finding {
     const found = lstatSync(path);
     if (found.isSymbolicLink() || !found.isDirectory()) return { check, level: 'problem', detail: `${path} is not a directory`, hint: 'Set CAIRN_DATA_DIR to a directory of your own.' };
     if (process.getuid !== undefined && found.uid !== process.getuid()) return { check, level: 'problem', detail: `${path} belongs to user ${found.uid}`, hint: 'Set CAIRN_DATA_DIR to a directory of your own.' };
-    if ((found.mode & 0o077) !== 0) return { check, level: 'problem', detail: `${path} is open to others (mode ${(found.mode & 0o777).toString(8)})`, hint: `Run: chmod 700 ${path}` };
+    if ((found.mode & 0o077) !== 0) return { check, level: 'problem', detail: `${path} is open to others (mode ${(found.mode & 0o777).toString(8)})`, hint: `Run: chmod 700 ${path}`, fix: () => (chmodSync(path, 0o700), `${path} closed to others`) };
     return { check, level: 'ok', detail: path };
   } catch (error) {
     if (errnoOf(error) === 'ENOENT') return { check, level: 'ok', detail: `${path} (not made yet)` };
@@ -131,7 +139,7 @@ function checkStatus(status: DaemonStatus): Finding[] {
     ...status.failed.map((index): Finding => ({ check: `index ${oneLine(index.index)}`, level: 'problem', detail: `${index.code}: ${index.reason}`, ...(index.hint === undefined ? {} : { hint: index.hint }) })),
     ...status.indexes.map((index): Finding => {
       const bad = index.state === 'degraded' || index.state === 'failed';
-      return { check: `index ${oneLine(index.index)}`, level: bad ? 'problem' : 'ok', detail: [index.state, ...index.reasons].join('; '), ...(bad ? { hint: `Look closer with: cairn verify ${oneLine(index.index)}` } : {}) };
+      return { check: `index ${oneLine(index.index)}`, level: bad ? 'problem' : 'ok', detail: [index.state, ...index.reasons].join('; '), ...(bad ? { hint: `Look closer with: cairn verify ${oneLine(index.index)}; mend it with: cairn repair ${oneLine(index.index)}` } : {}) };
     }),
   ];
 }

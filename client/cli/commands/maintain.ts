@@ -59,6 +59,7 @@ export async function verifyCommand(io: Io, target: string | undefined, options:
       const style = styleFor(io, options);
       io.stdout.write(`${oneLine(result.index)}: ${result.ok ? style.good('no damage') : style.bad('damaged')}, ${plural(result.filesChecked, 'file')}, ${bytes(result.bytesChecked)}, ${duration(result.tookMs)}\n`);
       for (const { file, offset, what } of result.damages) io.stdout.write(`  ${oneLine(file)}${offset === null ? '' : ` at ${offset}`}: ${oneLine(what)}\n`);
+      if (!result.ok) io.stdout.write(`Mend it with: cairn repair ${oneLine(result.index)}\n`);
     }
     return result.ok ? EXIT.ok : EXIT.damaged;
   });

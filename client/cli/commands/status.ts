@@ -72,6 +72,7 @@ function details(index: IndexStatus): [string, string][] {
     ['  watching', `${watcher.state}${watcher.reason === null ? '' : ` (${oneLine(watcher.reason)})`}, ${plural(index.pendingFiles, 'file')} pending`],
     ['  vectors', embedder === null ? 'none' : `${count(index.vectors)} by ${oneLine(embedder.name)} ${oneLine(embedder.revision)}; ${count(embedder.textsEmbedded)} texts embedded, ${count(embedder.cacheHits)} from the cache since start`],
     ...(skipped === '' ? [] : [['  skipped', skipped] as [string, string]]),
+    ...(index.quarantine === undefined || index.quarantine.length === 0 ? [] : [['  quarantine', `${plural(index.quarantine.length, 'damaged file')} kept (cairn doctor lists them)`] as [string, string]]),
   ];
 }
 

@@ -1,0 +1,114 @@
+/**
+ * Files of backups: hard links where the file system allows it, copies otherwise; and reading every byte of a file.
+ * Never writes to a file that has its name already.
+ */
+import { dirname } from 'node:path';
+import { createFileAtomic } from '../env/atomic-file.ts';
+import { basename } from 'node:path';
+import type { Env } from '../env/env.ts';
+import { CONTAINER_FOOTER_BYTES } from '../format/constants.ts';
+import { readExactly } from '../format/container.ts';
+import { removeTree } from '../index/remove-tree.ts';
+import { checksumHex, crc32 } from '../util/crc32.ts';
+import { CairnError, isCairnError } from '../util/errors.ts';
+import type { FileOrigin } from './backup-record.ts';
+
+const PIECE_BYTES = 1 << 20;
+
+/** What runs for long reports bytes and can be cancelled between pieces. */
+export interface Watch {
+  /** More bytes are done. */
+  readonly advance: (bytes: number) => void;
+  readonly signal: AbortSignal | undefined;
+}
+
+export function requireNotCancelled(signal: AbortSignal | undefined, what = 'the backup'): void {
+  if (signal?.aborted === true) throw new CairnError('CANCELLED', `${what} was cancelled`, { cause: signal.reason });
+}
+
+export interface FileSum {
+  readonly bytes: number;
+  /** crc32 of the whole file. */
+  readonly checksum: string;
+  /** crc32 of everything before a container's footer: what the manifest names for a segment. */
+  readonly bodyChecksum: string;
+}
+
+/** Reads a file to its end. */
+export async function sumFile(env: Env, path: string, watch: Watch): Promise<FileSum> {
+  const file = await env.open(path, 'read');
+  try {
+    const bytes = await file.size();
+    const bodyEnd = Math.max(0, bytes - CONTAINER_FOOTER_BYTES);
+    let crc = 0;
+    let bodyCrc = 0;
+    for (let at = 0; at < bytes; ) {
+      requireNotCancelled(watch.signal);
+      const piece = await readExactly(file, at, Math.min(PIECE_BYTES, (at < bodyEnd ? bodyEnd : bytes) - at));
+      crc = crc32(piece, crc);
+      at += piece.length;
+      if (at <= bodyEnd) bodyCrc = crc;
+      watch.advance(piece.length);
+    }
+    return { bytes, checksum: checksumHex(crc), bodyChecksum: checksumHex(bodyCrc) };
+  } finally {
+    await file.close();
+  }
+}
+
+/** Gives `source` a second name, or copies it where links cannot be made. The directory entry is the caller's to sync. */
+export async function linkOrCopy(env: Env, source: string, target: string): Promise<FileOrigin> {
+  try {
+    await env.link(source, target);
+    return 'link';
+  } catch (error) {
+    // Another file system, one without links, or a file with too many names: whatever it is, a copy works or says what is wrong.
+    if (!isCairnError(error, 'IO', 'PERMISSION', 'UNSUPPORTED')) throw error;
+  }
+  await copyFile(env, source, target);
+  return 'copy';
+}
+
+export async function copyFile(env: Env, source: string, target: string, end?: number): Promise<void> {
+  const from = await env.open(source, 'read');
+  try {
+    const length = end ?? (await from.size());
+    await createFileAtomic(env, dirname(target), basename(target), async (to) => {
+      for (let at = 0; at < length; at += PIECE_BYTES) await to.write(await readExactly(from, at, Math.min(PIECE_BYTES, length - at)), at);
+    });
+  } finally {
+    await from.close();
+  }
+}
+
+/** Creates a directory and makes its name durable; so with each parent below `top`, which exists. */
+export async function makeDirectory(env: Env, top: string, ...names: readonly string[]): Promise<string> {
+  let path = top;
+  for (const name of names) {
+    const parent = path;
+    path = `${parent}/${name}`;
+    if ((await env.stat(path)) !== null) continue;
+    await env.mkdir(path);
+    await env.syncDir(parent);
+  }
+  return path;
+}
+
+/** Names in a directory, sorted; none when it is missing. */
+export async function namesIn(env: Env, dir: string): Promise<string[]> {
+  try {
+    return (await env.readdir(dir)).sort();
+  } catch (error) {
+    if (isCairnError(error, 'NOT_FOUND')) return [];
+    throw error;
+  }
+}
+
+/** Removes what an attempt that failed has left. What cannot be removed now is swept later; the first error is the one that matters. */
+export async function discard(env: Env, path: string): Promise<void> {
+  try {
+    if ((await env.stat(path)) !== null) await removeTree(env, path);
+  } catch (error) {
+    if (!isCairnError(error)) throw error;
+  }
+}

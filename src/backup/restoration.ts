@@ -1,0 +1,206 @@
+/**
+ * One restore from request to swapped index:
+ *  1. which backup, which point, which log files lead there
+ *  2. prepare (restore.ts): check, stage, open
+ *  3. `around`: the current state is saved as a pre-restore backup (or, when it cannot be read, kept in trash/), the intent is
+ *     written, the swap carried through
+ * An error before the intent leaves the index as it was; one after it is undone where the disk allows it.
+ */
+import { join } from 'node:path';
+import { WAL_DIRECTORY } from '../format/file-names.ts';
+import { readMetadata } from '../index/index-directory.ts';
+import { timelineOf } from '../index/metadata.ts';
+import type { DurableIndex, IndexMetadata } from '../index/types.ts';
+import { CairnError, isCairnError } from '../util/errors.ts';
+import { listWalFiles, type WalFileInfo } from '../wal/wal-files.ts';
+import { isIndexName } from './backup-record.ts';
+import type { BackupInfo } from './backups.ts';
+import { totalBytes } from './check.ts';
+import { discard, type Watch } from './files.ts';
+import { backupAt, locateBackup } from './foreign.ts';
+import type { BackupHost } from './host.ts';
+import { prepareRestore, type PreparedRestore, type RestorePoint } from './restore.ts';
+import { readShelf, type ShelvedBackup } from './shelf.ts';
+import { carryThrough, commitSwap, newJob, requireComponent, sweepJobs, undoSwap, type RestoreJob, type SwapIntent } from './swap.ts';
+
+export interface RestoreRequest {
+  /** Whose backups; also the index that is replaced, unless `as` says another. */
+  readonly index: string;
+  /** Default: the newest, or with a point the newest that leads to it. */
+  readonly backup?: string | undefined;
+  /** Directory of a backup, inside the data directory or the directory of backups. */
+  readonly from?: string | undefined;
+  readonly toLsn?: number | undefined;
+  /** Milliseconds since 1970. */
+  readonly toTime?: number | undefined;
+  /** Restores to an index of this name, which must not exist. */
+  readonly as?: string | undefined;
+}
+
+export interface RestoreResult extends PreparedRestore {
+  readonly index: string;
+  readonly backup: string;
+  /** Backup that the replaced state is in; null when there was none, or it could not be read. */
+  readonly savedAs: string | null;
+  /** Directory that the replaced files were moved to; null when all of them are in `savedAs`. */
+  readonly keptAt: string | null;
+}
+
+export class Restoration {
+  readonly #host: BackupHost;
+  readonly #request: RestoreRequest;
+  readonly #save: (index: DurableIndex) => Promise<BackupInfo>;
+  readonly #target: string;
+
+  constructor(host: BackupHost, request: RestoreRequest, save: (index: DurableIndex) => Promise<BackupInfo>) {
+    this.#host = host;
+    this.#request = request;
+    this.#save = save;
+    this.#target = request.as ?? request.index;
+  }
+
+  async run(watchFor: (total: number) => Watch, around: <T>(step: () => Promise<T>) => Promise<T>): Promise<RestoreResult> {
+    const { env, dataDir, lease } = this.#host;
+    const point = this.#point();
+    this.#requireTarget();
+    lease.assertHeld();
+    await sweepJobs(env, dataDir);
+    const backup = await this.#chooseBackup(point);
+    const job = await newJob(env, dataDir);
+    try {
+      const prepared = await prepareRestore(env, job, {
+        backup, point, lease,
+        logs: point === null ? [] : await this.#logsBeyond(backup),
+        change: { name: this.#target, ...this.#rootChange(await this.#rootOf(backup)) },
+        logFileBytes: this.#host.options.walFileMaxBytes,
+        openScratch: this.#host.openScratch,
+      }, watchFor(totalBytes(backup.record)));
+      return await around(() => this.#replace(job, backup, prepared));
+    } catch (error) {
+      // After the commit point the job is the record of what is to be finished.
+      if ((await env.stat(join(job.dir, 'swap')).catch(() => null)) === null) await discard(env, job.dir);
+      throw error;
+    }
+  }
+
+  #point(): RestorePoint {
+    const { toLsn, toTime } = this.#request;
+    if (toLsn !== undefined && toTime !== undefined) throw new CairnError('INVALID_ARGUMENT', 'a state is named by an LSN or by a time, not by both');
+    if (toLsn !== undefined) {
+      if (!Number.isSafeInteger(toLsn) || toLsn < 0) throw new CairnError('INVALID_ARGUMENT', `${toLsn} is no LSN`);
+      return { lsn: toLsn };
+    }
+    if (toTime === undefined) return null;
+    if (!Number.isFinite(toTime) || toTime > this.#host.env.clock.now()) throw new CairnError('INVALID_ARGUMENT', 'that time has not come yet');
+    return { time: toTime };
+  }
+
+  #requireTarget(): void {
+    if (!isIndexName(this.#target)) throw new CairnError('INVALID_ARGUMENT', `${JSON.stringify(this.#target)} is no name of an index`);
+    const isTaken = this.#host.list().some((entry) => entry.name === this.#target);
+    if (this.#request.as !== undefined && isTaken) throw new CairnError('ALREADY_EXISTS', `there is an index '${this.#target}' already`, { hint: 'Choose another name, or restore over it without --as from its own backups.' });
+  }
+
+  async #chooseBackup(point: RestorePoint): Promise<ShelvedBackup> {
+    const { env, root, dataDir } = this.#host;
+    const { index, backup, from } = this.#request;
+    if (from !== undefined) return backupAt(env, from, [root, dataDir]);
+    if (backup !== undefined || point === null) return locateBackup(env, root, { index, id: backup ?? null });
+    const { backups } = await readShelf(env, root, index);
+    const history = this.#history();
+    const usable = backups.filter(({ record }) => (history === null || record.timeline === history.timeline || record.id === history.origin) && isBefore(record, point));
+    const best = usable.reduce<ShelvedBackup | null>((a, b) => (a === null || b.record.flushedLsn >= a.record.flushedLsn ? b : a), null);
+    if (best !== null) return best;
+    throw new CairnError('NOT_FOUND', `no backup of '${index}' leads to ${'lsn' in point ? `LSN ${point.lsn}` : new Date(point.time).toISOString()}`, { hint: 'See what there is with: cairn backup list' });
+  }
+
+  /** The history that the living index is in; null when there is none. */
+  #history(): { readonly timeline: string; readonly origin: string | null } | null {
+    const metadata = this.#host.list().find((entry) => entry.name === this.#request.index)?.metadata ?? null;
+    return metadata === null ? null : { timeline: timelineOf(metadata), origin: metadata.restoredFrom ?? null };
+  }
+
+  async #logsBeyond({ record }: ShelvedBackup): Promise<WalFileInfo[]> {
+    const { archive } = this.#host;
+    const history = this.#history();
+    const continues = history !== null && (history.timeline === record.timeline || history.origin === record.id);
+    const files = [...(await archive.files(record.index, record.timeline))];
+    if (!continues || record.index !== this.#request.index) return files;
+    // A history that began with this backup has its own log from there on.
+    const own = history.timeline === record.timeline ? files : await archive.files(record.index, history.timeline);
+    return [...own, ...(await this.#livingLog())];
+  }
+
+  /** Closed files of the living index, or, when it cannot be opened, all that it has. */
+  async #livingLog(): Promise<WalFileInfo[]> {
+    const { env, dataDir, get, list } = this.#host;
+    const entry = list().find(({ name }) => name === this.#request.index);
+    if (entry === undefined) return [];
+    const walDir = join(dataDir, 'indexes', entry.directory, WAL_DIRECTORY);
+    try {
+      const pin = await (await get(entry.name)).pin();
+      pin.release();
+      return (await listWalFiles(env, walDir)).filter((file) => file.firstLsn <= pin.lsn);
+    } catch (error) {
+      if (!isCairnError(error)) throw error;
+      return listWalFiles(env, walDir).catch(() => []);
+    }
+  }
+
+  async #rootOf({ dir }: ShelvedBackup): Promise<string | null> {
+    return (await readMetadata(this.#host.env, dir)).sourceRoot;
+  }
+
+  /** Two indexes never follow one tree: the copy stands still. */
+  #rootChange(root: string | null): Partial<Pick<IndexMetadata, 'sourceRoot'>> {
+    const isFollowed = root !== null && this.#host.list().some(({ name, metadata }) => name !== this.#target && metadata?.sourceRoot === root);
+    return isFollowed ? { sourceRoot: null } : {};
+  }
+
+  async #replace(job: RestoreJob, backup: ShelvedBackup, prepared: PreparedRestore): Promise<RestoreResult> {
+    const { env, dataDir, lease, audit, exchange } = this.#host;
+    const saved = await this.#saveCurrent();
+    const trash = `${this.#target}-restored-over-${Math.floor(env.clock.now())}-${env.random.bytes(3).toString('hex')}`;
+    let hadOld = false;
+    await audit({ action: 'backup-restore', index: this.#target, detail: `${backup.record.id} LSN ${prepared.lsn}${saved === null ? '' : `, before: ${saved}`}` });
+    await exchange(this.#target, async (directory) => {
+      requireComponent(directory);
+      hadOld = (await env.stat(join(dataDir, 'indexes', directory))) !== null;
+      return this.#swap(job, { directory, trash, dropOld: saved !== null });
+    });
+    lease.assertHeld();
+    return { ...prepared, index: this.#target, backup: backup.record.id, savedAs: saved, keptAt: hadOld && saved === null ? join(dataDir, 'trash', trash) : null };
+  }
+
+  /** Id of the backup that the state that goes is in. What cannot be read is not lost either: its files are kept as they are. */
+  async #saveCurrent(): Promise<string | null> {
+    if (!this.#host.list().some(({ name }) => name === this.#target)) return null;
+    try {
+      const index = await this.#host.get(this.#target);
+      if (index.recovery.degraded.length > 0) return null;
+      return (await this.#save(index)).record.id;
+    } catch (error) {
+      if (isCairnError(error, 'CORRUPT', 'TRUNCATED', 'COUNT_MISMATCH', 'NOT_FOUND', 'NEWER_FORMAT', 'UNSUPPORTED', 'DEGRADED')) return null;
+      throw error;
+    }
+  }
+
+  async #swap(job: RestoreJob, intent: SwapIntent): Promise<'done' | 'pending'> {
+    const { env, dataDir, lease } = this.#host;
+    try {
+      await commitSwap(env, job, intent, lease);
+      await carryThrough(env, dataDir, job.dir, intent, lease);
+    } catch (error) {
+      if (!isCairnError(error)) throw error;
+      const left = await undoSwap(env, dataDir, job.dir, intent);
+      if (left === 'old') throw error;
+      return left === 'new' ? 'done' : 'pending';
+    }
+    return 'done';
+  }
+}
+
+/** What is in the backup's own log counts as before it. */
+function isBefore(record: ShelvedBackup['record'], point: Exclude<RestorePoint, null>): boolean {
+  return 'lsn' in point ? record.flushedLsn <= point.lsn : Date.parse(record.createdAt) <= point.time;
+}

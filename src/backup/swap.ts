@@ -1,0 +1,127 @@
+/**
+ * Puts a staged index in the place of a living one. <data>/restoring/<job>/ holds what a restore builds:
+ *   index/     the staged index, durable and checked
+ *   log/       the log it was built from
+ *   swap       the intent: written atomically when all the rest is done. It is the commit point of the restore:
+ *              without it the job is swept and the old index stands; with it the swap is carried through, by whoever comes next.
+ * Carrying it through: the old directory moves to trash/, the staged one into its place, the job is removed. Each step can be
+ * interrupted and repeated; a directory moves by one rename, so there is never half of one.
+ */
+import { join } from 'node:path';
+import { moveFile, sweepTempFiles, writeFileAtomic } from '../env/atomic-file.ts';
+import type { Env } from '../env/env.ts';
+import { MAX_CURRENT_BYTES, SWAP_WORD } from '../format/constants.ts';
+import { JsonFields } from '../format/json-fields.ts';
+import { decodeTextFile, encodeTextFile } from '../format/text-file.ts';
+import { removeTree } from '../index/remove-tree.ts';
+import type { WriterLease } from '../index/types.ts';
+import { CairnError, isCairnError } from '../util/errors.ts';
+import { discard, makeDirectory, namesIn } from './files.ts';
+
+export const RESTORING_DIRECTORY = 'restoring';
+const SWAP_FILE = 'swap';
+const JOB = /^[0-9a-f]{16}$/;
+/** One path component that cannot lead anywhere else. */
+const COMPONENT = /^(?!\.{1,2}$)[^/\0]{1,255}$/;
+
+export interface SwapIntent {
+  /** Directory below <data>/indexes. */
+  readonly directory: string;
+  /** Name below <data>/trash for what is there now. */
+  readonly trash: string;
+  /** The old directory is not kept: all of it is in a backup. */
+  readonly dropOld: boolean;
+}
+
+export interface RestoreJob {
+  readonly dir: string;
+  /** Where the new index is to be staged; does not exist yet. */
+  readonly indexDir: string;
+  readonly logDir: string;
+}
+
+export async function newJob(env: Env, dataDir: string): Promise<RestoreJob> {
+  const name = env.random.bytes(8).toString('hex');
+  const dir = await makeDirectory(env, dataDir, RESTORING_DIRECTORY, name);
+  const logDir = await makeDirectory(env, dir, 'log');
+  return { dir, indexDir: join(dir, 'index'), logDir };
+}
+
+/** The commit point. */
+export async function commitSwap(env: Env, job: RestoreJob, intent: SwapIntent, lease: WriterLease): Promise<void> {
+  lease.assertHeld();
+  await writeFileAtomic(env, job.dir, SWAP_FILE, encodeTextFile(SWAP_WORD, intent));
+}
+
+export async function carryThrough(env: Env, dataDir: string, jobDir: string, intent: SwapIntent, lease: WriterLease): Promise<void> {
+  const target = join(dataDir, 'indexes', intent.directory);
+  const staged = join(jobDir, 'index');
+  if ((await env.stat(staged)) !== null) {
+    lease.assertHeld();
+    if ((await env.stat(target)) !== null) await moveFile(env, target, join(dataDir, 'trash'), intent.trash);
+    lease.assertHeld();
+    await moveFile(env, staged, join(dataDir, 'indexes'), intent.directory);
+  }
+  if (intent.dropOld) await discard(env, join(dataDir, 'trash', intent.trash));
+  await endJob(env, jobDir);
+}
+
+/** The intent goes first, durably, then the rest. */
+async function endJob(env: Env, jobDir: string): Promise<void> {
+  const intent = join(jobDir, SWAP_FILE);
+  if ((await env.stat(intent)) !== null) {
+    await env.unlink(intent);
+    await env.syncDir(jobDir);
+  }
+  await removeTree(env, jobDir);
+}
+
+/**
+ * Undoes a swap that failed after its commit point. 'old': the old index is there as before. 'new': the new one is in its place,
+ * only the cleaning up failed. 'pending': the disk refuses everything; nobody may open the index before finishRestores has run.
+ */
+export async function undoSwap(env: Env, dataDir: string, jobDir: string, intent: SwapIntent): Promise<'old' | 'new' | 'pending'> {
+  const target = join(dataDir, 'indexes', intent.directory);
+  const old = join(dataDir, 'trash', intent.trash);
+  try {
+    if ((await env.stat(join(jobDir, 'index'))) === null) return 'new';
+    if ((await env.stat(target)) === null && (await env.stat(old)) !== null) await moveFile(env, old, join(dataDir, 'indexes'), intent.directory);
+    await endJob(env, jobDir);
+    return 'old';
+  } catch (error) {
+    if (!isCairnError(error)) throw error;
+    return 'pending';
+  }
+}
+
+/** Carries through what was committed. Runs before indexes are looked for, or while the index concerned is closed. */
+export async function finishRestores(env: Env, dataDir: string, lease: WriterLease): Promise<void> {
+  for (const jobDir of await jobs(env, dataDir)) {
+    const intent = await readIntent(env, jobDir);
+    if (intent !== null) await carryThrough(env, dataDir, jobDir, intent, lease);
+  }
+}
+
+/** Removes what was never committed. Must not run beside a restore. */
+export async function sweepJobs(env: Env, dataDir: string): Promise<void> {
+  for (const jobDir of await jobs(env, dataDir)) if ((await readIntent(env, jobDir)) === null) await removeTree(env, jobDir);
+}
+
+async function jobs(env: Env, dataDir: string): Promise<string[]> {
+  const root = join(dataDir, RESTORING_DIRECTORY);
+  const found: string[] = [];
+  for (const name of await namesIn(env, root)) if (JOB.test(name) && (await env.stat(join(root, name)))?.kind === 'directory') found.push(join(root, name));
+  return found;
+}
+
+async function readIntent(env: Env, jobDir: string): Promise<SwapIntent | null> {
+  await sweepTempFiles(env, jobDir);
+  const path = join(jobDir, SWAP_FILE);
+  if ((await env.stat(path)) === null) return null;
+  const fields = new JsonFields(decodeTextFile(SWAP_WORD, await env.readFile(path, MAX_CURRENT_BYTES), path), path);
+  return { directory: fields.string('directory', COMPONENT), trash: fields.string('trash', COMPONENT), dropOld: fields.boolean('dropOld') };
+}
+
+export function requireComponent(name: string): void {
+  if (!COMPONENT.test(name)) throw new CairnError('INVALID_ARGUMENT', `${JSON.stringify(name)} is no name of a directory`);
+}
