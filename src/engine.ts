@@ -273,7 +273,7 @@ export class Engine {
       env: this.#env, dataDir: this.#dataDir, root, lease: this.#lease, options: this.#options, archive: this.#archive,
       audit: (entry) => this.#audit.append(entry),
       get: (name) => this.get(name),
-      list: () => [...this.#slots].map(([name, { directory, metadata }]) => ({ name, directory, metadata })),
+      list: () => this.list(),
       openScratch: (dir) => openIndex(this.#env, dir, { lease: this.#lease, options: { ...this.#options, archive: false }, arena: this.#arena, cache: this.#cache, runner: this.#runner }),
       exchange: (name, swap) => this.#exchange(name, swap),
     });

@@ -14,6 +14,7 @@ import { encodeManifest, filesOf, type Manifest } from '../manifest/manifest.ts'
 import { asGeneration, asLsn, type Lsn } from '../util/ids.ts';
 import { openWal } from '../wal/open-wal.ts';
 import { replayWal } from '../wal/wal-reader.ts';
+import type { WalWriter } from '../wal/wal-writer.ts';
 import { linkOrCopy, makeDirectory, requireNotCancelled, type Watch } from './files.ts';
 
 export interface StagePlan {
@@ -69,19 +70,24 @@ async function writeLog(env: Env, dir: string, plan: StagePlan, watch: Watch): P
     options: { syncMode: 'off', syncIntervalMs: 1000, maxFileBytes: plan.logFileBytes },
   });
   try {
-    let pending: Promise<unknown>[] = [];
-    if (plan.upTo > after) {
-      await replayWal(env, plan.logDir, { after, upTo: plan.upTo }, async (record) => {
-        requireNotCancelled(watch.signal, 'the restore');
-        pending.push(writer.append(Buffer.from(record.payload), record.type));
-        if (pending.length < IN_FLIGHT) return;
-        await Promise.all(pending.splice(0));
-      });
-    }
-    await Promise.all(pending);
-    pending = [];
+    if (plan.upTo > after) await copyRecords(env, writer, plan, watch);
     await writer.sync();
   } finally {
     await writer.close();
   }
+}
+
+async function copyRecords(env: Env, writer: WalWriter, { logDir, manifest, upTo }: StagePlan, watch: Watch): Promise<void> {
+  const pending: Promise<void>[] = [];
+  let failure: unknown = null;
+  const settle = async (): Promise<void> => {
+    await Promise.all(pending.splice(0));
+    if (failure !== null) throw failure;
+  };
+  await replayWal(env, logDir, { after: asLsn(manifest.flushedLsn), upTo }, async (record) => {
+    requireNotCancelled(watch.signal, 'the restore');
+    pending.push(writer.append(Buffer.from(record.payload), record.type).then(() => undefined, (error: unknown) => void (failure ??= error)));
+    if (pending.length >= IN_FLIGHT) await settle();
+  }).finally(() => Promise.all(pending));
+  await settle();
 }
