@@ -82,13 +82,22 @@ class Recovery {
       if (this.#losses.length > 0 || isFallback) await this.#publishRecovered(context, damaged);
       const maintenance = new Maintenance(context);
       this.#notes.orphansRemoved.push(...(await maintenance.start()));
-      return new OpenIndex(context, maintenance, this.#notes.report(store.current.generation, this.#env.clock.monotonic() - started));
+      const index = new OpenIndex(context, maintenance, this.#notes.report(store.current.generation, this.#env.clock.monotonic() - started));
+      if (!hasChecksum) await this.#adopt(index);
+      return index;
     } catch (error) {
       await opened?.writer.close();
       table.close();
       await opener.settled();
       throw error;
     }
+  }
+
+  /** metadata.json was written by hand: it becomes ours when everything beside it is right. Until then each opening checks again. [3.12] */
+  async #adopt(index: DurableIndex): Promise<void> {
+    const { damages } = await index.verify({ deep: true });
+    if (damages.length === 0) return index.updateMetadata({});
+    this.#notes.degraded.push(...damages.map(({ file, what }) => `${METADATA_FILE} was written by hand and does not fit: ${file}: ${what}`));
   }
 
   async #openLog(metadata: IndexMetadata, table: PartTable, store: ManifestStore): Promise<OpenedWal> {
