@@ -12,7 +12,6 @@ import type { DaemonInfo, KnownIndex, QueryEmbedder, Services } from './handlers
 import { methodTable } from './handlers/table.ts';
 import type { GenerationLock } from './lifecycle/generation-lock.ts';
 import type { Composition, DaemonCore } from './lifecycle/run-daemon.ts';
-import { keepGrammarsUnoptimized } from './lifecycle/wasm-compiler.ts';
 import { systemClock } from './owner/clock.ts';
 import { EngineIngest } from './owner/engine-ports.ts';
 import { OpenIndexes } from './owner/index-owners.ts';
@@ -29,7 +28,6 @@ export async function compose(core: DaemonCore): Promise<Composition> {
     Engine.open({ dataDir: endpoint.dataDir, lease: leaseOf(lock), options: indexOptionsOf(config.values), env }),
     loadEmbedder(config.values['embedder.model']),
   ]);
-  keepGrammarsUnoptimized();
   for (const orphan of engine.orphans) core.warn(`${join(endpoint.dataDir, 'indexes', orphan)} has no metadata.json and is left alone`);
   if (embedding.problem !== null) core.warn(embedding.problem);
   const cache = embedding.embedder === null ? null : await openCache(core, embedding.embedder);

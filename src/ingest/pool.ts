@@ -6,6 +6,7 @@
 import type { Embedder, VectorCache } from '../embed/embedder.ts';
 import { createStaticEmbedder, type StaticEmbedder } from '../embed/static-embedder.ts';
 import { CairnError } from '../util/errors.ts';
+import { prepareEngine } from './syntax/prepare-engine.ts';
 import type { IngestRequest, IngestResult } from './types.ts';
 import type { FileJob, WorkerEmbedding } from './worker-protocol.ts';
 import { WorkerHandle, type WorkerEnd } from './worker-handle.ts';
@@ -147,7 +148,7 @@ export class IngestPool {
 
   async #flush(): Promise<void> {
     if (this.#queue.length === 0 || this.#closed) return;
-    this.#embedding ??= this.#loadEmbedding();
+    this.#embedding ??= this.#prepare();
     const embedding = await this.#embedding;
     while (this.#queue.length > 0 && !this.#closed) {
       const worker = this.#workerWithRoom(embedding);
@@ -170,6 +171,12 @@ export class IngestPool {
     const active = [...this.#workers].filter((worker) => !worker.isRetiring).length;
     if ((best === null || best.batches > 0) && active < this.#size) return this.#start(embedding);
     return best;
+  }
+
+  /** What all workers share. */
+  async #prepare(): Promise<WorkerEmbedding> {
+    const [embedding] = await Promise.all([this.#loadEmbedding(), prepareEngine()]);
+    return embedding;
   }
 
   async #loadEmbedding(): Promise<WorkerEmbedding> {

@@ -60,7 +60,7 @@ export class VectorArena {
     const wanted = options.maxBytes === undefined ? DEFAULT_MAXIMA : [Math.min(MAX_PAGES, Math.max(1, Math.floor(options.maxBytes / PAGE)))];
     [this.memory, this.maxBytes] = reserve(wanted);
     this.#kernel = loadKernel(this.memory, options.kernel);
-    // Functions are compiled when they first run, with the compiler settings of that moment (the daemon changes them later).
+    // A function is compiled when it first runs, and can be optimized later if optimizing was allowed then (ingest forbids it).
     this.scan(0, 1, new Int8Array(32));
   }
 

@@ -4,10 +4,11 @@
  * and query stop at a deadline. After a wasm failure the instance is broken for good: `isWorn` tells the worker to retire.
  */
 import { readFileSync } from 'node:fs';
-import { setFlagsFromString } from 'node:v8';
+import { isMainThread } from 'node:worker_threads';
 import { Language, Parser, Query, type Node } from 'web-tree-sitter';
 import { CairnError } from '../../util/errors.ts';
 import { GRAMMARS, grammarPath, type GrammarId } from './grammars.ts';
+import { prepareEngine } from './prepare-engine.ts';
 
 /** One captured node: offsets are UTF-16 code units into the parsed text. */
 export interface Capture {
@@ -40,15 +41,6 @@ const { WebAssembly: Wasm } = globalThis as unknown as {
   readonly WebAssembly: { readonly Memory: new (limits: { readonly initial: number; readonly maximum: number }) => WasmMemory };
 };
 
-/**
- * V8's optimizing compiler takes memory in proportion to the square of a function, and the lexers of grammars are single huge
- * functions: 3.2 GB for a moment over swift, 0.5 to 1.1 GB over kotlin, python, java, c, haskell. Code of the baseline
- * compiler parses as much per second of processor time, compiling included. The flag, which counts for the whole process,
- * leaves optimization to the first function of each module: that is the vector kernel (it has only one), and in a grammar an
- * import. Held by a test that looks at the peak memory.
- */
-const BASELINE_ONLY = '--wasm-tier-up-filter=0';
-
 /** The sizes that the library itself would take: 32 MB, and the 2 GB that V8 allows. */
 const INITIAL_PAGES = 512;
 const MAXIMUM_PAGES = 32_768;
@@ -73,7 +65,8 @@ export class TreeSitter {
 
   /** `queries` is the folder of our .scm files. */
   static async create(queries: URL): Promise<TreeSitter> {
-    setFlagsFromString(BASELINE_ONLY);
+    // In a worker it was done by the thread that started it.
+    if (isMainThread) await prepareEngine();
     // Our own memory object, so that its size can be watched.
     const memory = new Wasm.Memory({ initial: INITIAL_PAGES, maximum: MAXIMUM_PAGES });
     await Parser.init({ wasmMemory: memory });
