@@ -9,8 +9,8 @@ export function noteAnswer(io: Io, options: CommonOptions, note: string | null):
   if (note !== null) io.stderr.write(`${styleFor(io, options, 'stderr').warn('note:')} ${note}\n`);
 }
 
-/** Nothing found in an index that is not whole is no proof that there is nothing. */
+/** An answer of an index that is not whole may lack something, whatever was found; scripts must be able to tell. */
 export function outcome(found: number, meta: AnswerMeta): ExitCode {
-  if (found > 0) return EXIT.ok;
-  return meta.state === 'degraded' || meta.state === 'failed' ? EXIT.damaged : EXIT.nothingFound;
+  if (meta.state === 'degraded' || meta.state === 'failed') return EXIT.damaged;
+  return found > 0 ? EXIT.ok : EXIT.nothingFound;
 }
