@@ -19,6 +19,8 @@ export function repairMethods({ owners }: Services): MethodGroup<'index/repair'>
   };
 }
 
+const NOTHING_EMBEDDED = { textsEmbedded: 0, cacheHits: 0 };
+
 async function repair(owners: IndexOwners, { dryRun = false, progressToken, ...ref }: IndexRepairParams, context: RequestContext): Promise<IndexRepairResult> {
   const started = performance.now();
   const { signal } = context;
@@ -27,19 +29,23 @@ async function repair(owners: IndexOwners, { dryRun = false, progressToken, ...r
   if (!('owner' in opened)) return unopened(ref.index ?? '', opened.actions, started);
   const actions: RepairActionWire[] = [...opened.actions];
   let { owner } = opened;
+  let before: typeof NOTHING_EMBEDDED = owner.status().embedding;
   options.onProgress({ phase: 'verify', done: 0, total: owner.index.stats().diskBytes, unit: 'bytes' });
   const report = await owner.repair({ ...options, dryRun });
   const isFollowing = owner.root !== null;
-  if (report.needsReopen && !dryRun && isFollowing) owner = await owners.reopen(owner.name);
+  if (report.needsReopen && !dryRun && isFollowing) {
+    owner = await owners.reopen(owner.name);
+    before = NOTHING_EMBEDDED;
+  }
   actions.push(...report.actions.map((action) => withReopen(action, isFollowing, dryRun)));
   const lost = owner.index.losses;
-  // Waits until the owner has read again what was lost; with nothing lost it costs a walk only if there was something to mend.
-  const counts = !dryRun && isFollowing && (actions.length > 0 || lost.length > 0) ? await owner.settled(options) : { embedded: 0, cached: 0 };
+  if (!dryRun && isFollowing && (actions.length > 0 || lost.length > 0)) await owner.settled(options);
+  const { textsEmbedded, cacheHits } = owner.status().embedding;
   actions.push(...reindexing(owner, actions, lost, dryRun));
   const { state, reasons } = owner.status();
   return {
     index: owner.name, dryRun, actions, quarantine: await owner.index.listQuarantine(), state, reasons,
-    embedded: counts.embedded, cached: counts.cached, tookMs: round(performance.now() - started),
+    embedded: textsEmbedded - before.textsEmbedded, cached: cacheHits - before.cacheHits, tookMs: round(performance.now() - started),
   };
 }
 
