@@ -3,10 +3,12 @@
  * Knows nothing of owners, sockets or schedules.
  */
 import { join } from 'node:path';
+import { WAL_DIRECTORY } from '../format/file-names.ts';
 import { timelineOf } from '../index/metadata.ts';
 import { Mutex } from '../index/mutex.ts';
 import type { DurableIndex } from '../index/types.ts';
 import { CairnError, isCairnError } from '../util/errors.ts';
+import { listWalFiles } from '../wal/wal-files.ts';
 import type { BackupCause, BackupRecord } from './backup-record.ts';
 import { checkBackup, totalBytes, type BackupCheck } from './check.ts';
 import { bytesToRead, createBackup } from './create.ts';
@@ -182,7 +184,7 @@ export class Backups {
     const job = await newJob(env, dataDir);
     try {
       const silent = { advance: () => undefined, signal: watch.signal };
-      await prepareRestore(env, job, { backup, point: null, logs: [], change: {}, lease, logFileBytes: options.walFileMaxBytes, openScratch }, silent);
+      await prepareRestore(env, job, { backup, point: null, logs: await listWalFiles(env, join(backup.dir, WAL_DIRECTORY)), change: {}, lease, logFileBytes: options.walFileMaxBytes, openScratch }, silent);
       return null;
     } catch (error) {
       if (isCairnError(error, 'CORRUPT', 'TRUNCATED', 'COUNT_MISMATCH')) return error;

@@ -70,7 +70,7 @@ export class Restoration {
     try {
       const prepared = await prepareRestore(env, job, {
         backup, point, lease,
-        logs: point === null ? [] : await this.#logsBeyond(backup),
+        logs: await this.#logs(backup, point),
         change: { name: this.#target, ...this.#rootChange(await this.#rootOf(backup)) },
         logFileBytes: this.#host.options.walFileMaxBytes,
         openScratch: this.#host.openScratch,
@@ -120,15 +120,17 @@ export class Restoration {
     return metadata === null ? null : { timeline: timelineOf(metadata), origin: metadata.restoredFrom ?? null };
   }
 
-  async #logsBeyond({ record }: ShelvedBackup): Promise<WalFileInfo[]> {
-    const { archive } = this.#host;
-    const history = this.#history();
-    const continues = history !== null && (history.timeline === record.timeline || history.origin === record.id);
-    const files = [...(await archive.files(record.index, record.timeline))];
-    if (!continues || record.index !== this.#request.index) return files;
-    // A history that began with this backup has its own log from there on.
-    const own = history.timeline === record.timeline ? files : await archive.files(record.index, history.timeline);
-    return [...own, ...(await this.#livingLog())];
+  /** All log files that lead from the backup to the point: its own, and what its history has beyond it. */
+  async #logs({ record, dir }: ShelvedBackup, point: RestorePoint): Promise<WalFileInfo[]> {
+    const { env, archive } = this.#host;
+    const own = await listWalFiles(env, join(dir, WAL_DIRECTORY));
+    if (point === null || ('lsn' in point && point.lsn <= record.lsn)) return own;
+    const history = record.index === this.#request.index ? this.#history() : null;
+    const archived = await archive.files(record.index, record.timeline);
+    if (history?.timeline === record.timeline) return [...own, ...archived, ...(await this.#livingLog())];
+    if (history?.origin !== record.id) return [...own, ...archived];
+    // The living history began with this backup, and logged what was in its log once more: its files begin where those do.
+    return [...(await archive.files(record.index, history.timeline)), ...(await this.#livingLog())];
   }
 
   /** Closed files of the living index, or, when it cannot be opened, all that it has. */

@@ -4,15 +4,13 @@
  *                    Touches nothing that lives.
  *   (swap.ts)        saves the current state, commits, swaps.
  */
-import { join } from 'node:path';
 import type { Env } from '../env/env.ts';
-import { WAL_DIRECTORY } from '../format/file-names.ts';
 import { readMetadata } from '../index/index-directory.ts';
 import { timeName, timelineOf } from '../index/metadata.ts';
 import type { DurableIndex, IndexMetadata, WriterLease } from '../index/types.ts';
-import { CairnError } from '../util/errors.ts';
+import { CairnError, isCairnError } from '../util/errors.ts';
 import type { Lsn } from '../util/ids.ts';
-import { listWalFiles, type WalFileInfo } from '../wal/wal-files.ts';
+import type { WalFileInfo } from '../wal/wal-files.ts';
 import { checkBackup, readManifest } from './check.ts';
 import type { Watch } from './files.ts';
 import { endOfLog, gatherLogs, lsnAtTime } from './log-source.ts';
@@ -26,7 +24,7 @@ export type RestorePoint = { readonly lsn: number } | { readonly time: number } 
 export interface RestorePlan {
   readonly backup: ShelvedBackup;
   readonly point: RestorePoint;
-  /** Log files of the same history beyond the backup: archived ones, then those of the living index. */
+  /** Log files that hold every batch from the backup's `flushedLsn` to the point. */
   readonly logs: readonly WalFileInfo[];
   /** Changes to the metadata of the backup: another name, no source root. */
   readonly change: Partial<Pick<IndexMetadata, 'name' | 'sourceRoot'>>;
@@ -48,8 +46,7 @@ export async function prepareRestore(env: Env, job: RestoreJob, plan: RestorePla
   const { backup } = plan;
   await requireWhole(env, backup, watch);
   const manifest = await readManifest(env, backup.dir, backup.record);
-  const own = await listWalFiles(env, join(backup.dir, WAL_DIRECTORY));
-  await gatherLogs(env, job.logDir, plan.point === null ? own : [...own, ...plan.logs], backup.record.flushedLsn);
+  await gatherLogs(env, job.logDir, plan.logs, backup.record.flushedLsn);
   const upTo = await resolvePoint(env, job.logDir, plan, watch.signal);
   const metadata = await newMetadata(env, plan);
   const { lease, logFileBytes } = plan;
@@ -67,8 +64,20 @@ async function requireWhole(env: Env, { record, dir }: ShelvedBackup, watch: Wat
   });
 }
 
-async function resolvePoint(env: Env, logDir: string, { backup, point }: RestorePlan, signal: AbortSignal | undefined): Promise<Lsn> {
-  const { record } = backup;
+async function resolvePoint(env: Env, logDir: string, plan: RestorePlan, signal: AbortSignal | undefined): Promise<Lsn> {
+  const { id, lsn } = plan.backup.record;
+  if (plan.point === null) return lsn;
+  try {
+    return await findPoint(env, logDir, plan, signal);
+  } catch (error) {
+    if (!isCairnError(error, 'CORRUPT', 'TRUNCATED')) throw error;
+    throw new CairnError(error.code, `the log behind backup ${id} is not whole: ${error.message}`, {
+      path: error.path, offset: error.offset, cause: error, hint: 'Nothing was changed. Restore a backup as it is, or a point from another one (--backup).',
+    });
+  }
+}
+
+async function findPoint(env: Env, logDir: string, { backup: { record }, point }: RestorePlan, signal: AbortSignal | undefined): Promise<Lsn> {
   if (point === null) return record.lsn;
   if ('time' in point) return lsnAtTime(env, logDir, record, point.time, signal);
   const end = await endOfLog(env, logDir, record.flushedLsn, signal);
