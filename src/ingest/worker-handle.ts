@@ -33,7 +33,9 @@ export interface WorkerHandleOptions {
 }
 
 /** A document with its tree and vectors stays far below; a runaway heap ends the thread, not the process. */
-const MAX_HEAP_MB = 256;
+const MAX_HEAP_MB = 192;
+/** Measured with two workers: 8 MB costs a tenth more processor time than V8's own choice, and saves 130 MB. */
+const YOUNG_HEAP_MB = 8;
 /** A file counts as stuck when its pulse stands still for the timeout; looked at this many times within it. */
 const LOOKS = 10;
 
@@ -56,7 +58,7 @@ export class WorkerHandle {
   constructor(options: WorkerHandleOptions) {
     this.#options = options;
     const setup: WorkerSetup = { embedding: options.embedding, hasCache: options.cache !== null, parseBudgetMs: options.parseBudgetMs, pulse: this.#pulse };
-    this.#worker = new Worker(options.entry, { workerData: setup, resourceLimits: { maxOldGenerationSizeMb: MAX_HEAP_MB }, name: 'cairn-ingest' });
+    this.#worker = new Worker(options.entry, { workerData: setup, resourceLimits: { maxOldGenerationSizeMb: MAX_HEAP_MB, maxYoungGenerationSizeMb: YOUNG_HEAP_MB }, name: 'cairn-ingest' });
     this.#worker.on('message', (message: FromWorker) => void this.#receive(message));
     this.#worker.on('error', (error) => (this.#error = error));
     this.#exited = new Promise((resolve) => {
