@@ -17,6 +17,7 @@ import { Metrics } from '../rpc/metrics.ts';
 import { RpcServer } from '../rpc/server.ts';
 import type { MethodTable } from '../rpc/table.ts';
 import type { DaemonArguments } from './arguments.ts';
+import { highestPublishedEpoch } from './epoch-floor.ts';
 import { acquireLock, type GenerationLock, type LockOwner } from './generation-lock.ts';
 import { IdleWatch } from './idle.ts';
 import { watchLoopDelay } from './loop-delay.ts';
@@ -101,7 +102,7 @@ function prepareDirectories(endpoint: Endpoint): void {
 
 /** null: another daemon serves this data directory, and that is fine. */
 async function lockOrYield(endpoint: Endpoint, options: RunOptions): Promise<GenerationLock | null> {
-  const floor = (): number => readRegistration(endpoint)?.epoch ?? 0;
+  const floor = (): number => Math.max(readRegistration(endpoint)?.epoch ?? 0, highestPublishedEpoch(endpoint.dataDir));
   const result = await acquireLock(endpoint.lockDir, { version: options.version, force: options.arguments.takeOver, floor });
   if (result.held) return result.lock;
   options.stdout(`${describeOwner(result.owner, result.liveness)}\n`);
