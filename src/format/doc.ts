@@ -41,7 +41,7 @@ export interface EdgeRecord {
   readonly kind: EdgeKind;
   /** Index of the symbol in whose body it stands, or -1 for the top level of the file. */
   readonly from: number;
-  /** The name as written, last part only for calls (`c` of `a.b.c()`), the module specifier for imports. Unresolved. */
+  /** Last part of the name as written (`c` of `a.b.c()`, `Base` of `ns.Base<T>`); for imports the module specifier. Unresolved. */
   readonly target: string;
   /** 1-based. */
   readonly line: number;
