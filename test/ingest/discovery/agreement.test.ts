@@ -8,7 +8,7 @@ import { SourceTree } from '../../../src/ingest/discovery/source-tree.ts';
 import { git, makeTree, TEST_ENVIRONMENT } from '../temp-tree.ts';
 
 const seed = Number(process.env['CAIRN_SEED'] ?? Date.now() % 1_000_000_007);
-const runs = Number(process.env['CAIRN_RUNS'] ?? 25);
+const runs = Number(process.env['CAIRN_RUNS'] ?? 15);
 
 const NAMES = ['a', 'b', 'build', 'foo.o', 'x.c', 'Foo', 'a b', 'é', '#h', '!n', 'log', 'x[1]'];
 const name = fc.constantFrom(...NAMES);
