@@ -52,8 +52,14 @@ export class CrashPoint {
     if (op.kind === 'mark') this.#marks.push(op.value);
     else if (op.kind === 'sync') this.#settle((p) => isDataOf(p, op.ino));
     else if (op.kind === 'sync-dir') this.#settleDirectory(op.path);
-    else if (op.kind !== 'sync-failed') this.#pending.push(op);
+    else if (op.kind !== 'sync-failed') this.#add(op);
     // After a failed sync the pages are clean: what is pending stays pending for ever, because nothing writes to the file again.
+  }
+
+  /** Paths name what they name now, so what is pending below a directory that moves is taken for done. */
+  #add(op: Op): void {
+    if (op.kind === 'rename' && op.ino === DIRECTORY) this.#settle((p) => 'path' in p && p.path.startsWith(`${op.from}/`));
+    this.#pending.push(op);
   }
 
   #settle(isSafe: (op: Op) => boolean): void {
@@ -65,18 +71,18 @@ export class CrashPoint {
     this.#pending = rest;
   }
 
-  /** A rename between two directories becomes safe by halves. */
+  /** A rename between two directories becomes safe by halves; that of a directory as a whole, with a sync of either. */
   #settleDirectory(dir: string): void {
     const rest: Op[] = [];
     for (const op of this.#pending) {
-      const half = op.kind === 'rename' && dirname(op.from) !== dirname(op.to);
+      const half = op.kind === 'rename' && op.ino !== DIRECTORY && dirname(op.from) !== dirname(op.to);
       if (half && dirname(op.to) === dir) {
         this.#names.set(op.to, op.ino);
         rest.push({ kind: 'unname', path: op.from });
       } else if (half && dirname(op.from) === dir) {
         this.#names.delete(op.from);
         rest.push({ kind: 'name', path: op.to, ino: op.ino });
-      } else if (directoryOf(op) === dir) this.#apply(op);
+      } else if (directoryOf(op) === dir || (op.kind === 'rename' && op.ino === DIRECTORY && dirname(op.from) === dir)) this.#apply(op);
       else rest.push(op);
     }
     this.#pending = rest;
