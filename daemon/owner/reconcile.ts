@@ -88,7 +88,7 @@ async function reallyGone(root: string, paths: readonly string[], unreadable: Ma
   return gone;
 }
 
-function detached(root: string, what: string): CairnError {
+export function detached(root: string, what: string): CairnError {
   return new CairnError('ROOT_DETACHED', `the source root ${root} ${what}`, {
     path: root,
     retryable: true,

@@ -12,7 +12,7 @@ import type { Clock } from './clock.ts';
 import { type FileRow, readFileTable, type Seen } from './file-table.ts';
 import type { OwnerLog, SourceTree } from './ports.ts';
 import { ReconcileLoop, type ReconcileLoopOptions } from './reconcile-loop.ts';
-import { reconcile } from './reconcile.ts';
+import { detached, reconcile } from './reconcile.ts';
 import type { Lane } from './work-queue.ts';
 
 export interface FollowerOptions extends Partial<ReconcileLoopOptions> {
@@ -184,7 +184,7 @@ export class TreeFollower {
     const { root, log } = this.#port;
     const startedAt = this.#clock.monotonic();
     try {
-      this.#tree ??= await this.#port.openTree(root); // each crawl reads the rules again
+      this.#tree ??= await this.#openTree(root); // each crawl reads the rules again
       let table: ReadonlyMap<string, FileRow> = new Map();
       const report = await reconcile({
         root,
@@ -211,8 +211,19 @@ export class TreeFollower {
     } catch (error) {
       if (this.#abort.signal.aborted) return false;
       this.#walkError = error;
-      if (isCairnError(error, 'ROOT_DETACHED', 'ROOT_NOT_FOUND', 'ROOT_NOT_DIRECTORY')) this.#rootPresent = false;
+      if (isCairnError(error, 'ROOT_DETACHED')) this.#rootPresent = false;
       log.warn('walk.failed', { root, reasons, error });
+      throw error;
+    }
+  }
+
+  /** A root that was indexed and is not there now is no misspelt path. */
+  async #openTree(root: string): Promise<SourceTree> {
+    try {
+      return await this.#port.openTree(root);
+    } catch (error) {
+      if (isCairnError(error, 'ROOT_NOT_FOUND')) throw detached(root, 'is not there');
+      if (isCairnError(error, 'ROOT_NOT_DIRECTORY')) throw detached(root, 'is not a directory');
       throw error;
     }
   }

@@ -1,6 +1,6 @@
 // The owner over the real engine, ingest workers and watcher: whatever happens to a tree, the index ends up equal to it.
 import assert from 'node:assert/strict';
-import { chmodSync, mkdirSync, renameSync, rmSync, symlinkSync, unlinkSync, utimesSync } from 'node:fs';
+import { chmodSync, mkdirSync, renameSync, rmSync, symlinkSync, unlinkSync, utimesSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import test, { type TestContext } from 'node:test';
@@ -152,6 +152,25 @@ test('[4.5] a root that goes away keeps its index serving as detached, and is fo
   await followed(daemon, owner);
   await until('ready', () => owner.status().state === 'ready');
   assert.match(storedText(owner, 'f1.ts') ?? '', /returned/);
+});
+
+test('a root that is gone, or a file, when the daemon starts: detached, whoever asks', async (t) => {
+  const { daemon, running, owner } = await indexed(t, (d) => d.write('a.ts'));
+  const { name } = owner;
+  await running.stop();
+  renameSync(daemon.root, `${daemon.root}.away`);
+  const next = await daemon.start({ watch: false });
+  const again = await next.owners.resolve({ index: name });
+  const refuses = (what: RegExp) => assert.rejects(again.fresh(never()), (error: unknown) => isCairnError(error, 'ROOT_DETACHED') && what.test(error.message));
+  await refuses(/is not there/);
+  writeFileSync(daemon.root, 'a file');
+  await refuses(/is not a directory/);
+  assert.equal(again.status().state, 'detached');
+  assert.notEqual(storedText(again, 'a.ts'), null);
+  rmSync(daemon.root);
+  renameSync(`${daemon.root}.away`, daemon.root);
+  await again.fresh(never());
+  assert.equal(again.status().state, 'ready');
 });
 
 test('a root that is deleted and made again with other files is followed', async (t) => {
