@@ -28,6 +28,18 @@ async function followed(daemon: RealDaemon, owner: IndexOwner): Promise<void> {
   });
 }
 
+/** Files that ingest was given, once the hints about what was written before the watch began have come in. */
+async function filesWhenQuiet({ ingest }: Running): Promise<number> {
+  let files = -1;
+  await until('no more hints', async () => {
+    const before = files;
+    files = ingest.stats.files;
+    await delay(400);
+    return files === before && files === ingest.stats.files;
+  });
+  return files;
+}
+
 test('[5.4] edits of every kind become visible without asking', async (t) => {
   const { daemon, owner } = await indexed(t, (d) => {
     d.write('src/a.ts', 'export function first() {}\n');
@@ -214,7 +226,7 @@ test('[6.12] changed ignore rules take files out and bring them back; ignored fi
   });
   const has = async (path: string): Promise<boolean> => (await tableOf(owner)).has(path);
   assert.equal(await has('out/c.ts'), false);
-  const files = running.ingest.stats.files;
+  const files = await filesWhenQuiet(running);
   for (let i = 0; i < 20; i++) daemon.write(`out/x${i}.ts`);
   await delay(300);
   assert.equal(running.ingest.stats.files, files);
@@ -254,7 +266,7 @@ test('[6.15] a rebuild reads every file again and the old rows serve meanwhile',
   const { daemon, running, owner } = await indexed(t, (d) => {
     for (let i = 0; i < 60; i++) d.write(`f${i}.ts`);
   }, { embed: true });
-  const files = running.ingest.stats.files;
+  const files = await filesWhenQuiet(running);
   const rebuild = owner.rebuild({ signal: never() });
   assert.notEqual(storedText(owner, 'f1.ts'), null);
   const counts = await rebuild;
