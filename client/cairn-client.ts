@@ -70,6 +70,13 @@ export class CairnClient {
   readonly searchVectors: Call<'vectors/search'> = (params, options) => this.request('vectors/search', params, options);
   readonly scanVectors: Call<'vectors/scan'> = (params, options) => this.request('vectors/scan', params, options);
 
+  // backups
+  readonly createBackup: Call<'backup/create'> = (params, options) => this.request('backup/create', params, options);
+  readonly listBackups: Call<'backup/list'> = (params, options) => this.request('backup/list', params, options);
+  readonly verifyBackup: Call<'backup/verify'> = (params, options) => this.request('backup/verify', params, options);
+  readonly restoreBackup: Call<'backup/restore'> = (params, options) => this.request('backup/restore', params, options);
+  readonly pruneBackups: Call<'backup/prune'> = (params, options) => this.request('backup/prune', params, options);
+
   // the daemon
   readonly health: CallWithoutParams<'daemon/health'> = (options) => this.request('daemon/health', {}, options);
   readonly status: CallWithoutParams<'daemon/status'> = (options) => this.request('daemon/status', {}, options);

@@ -2,16 +2,18 @@
  * Composition root: puts engine, embedder, cache, ingest, watcher and owners together behind the method table. Decides nothing
  * else. What is made here is closed here, in reverse order.
  */
+import { realpath } from 'node:fs/promises';
 import { availableParallelism } from 'node:os';
-import { join } from 'node:path';
+import { isAbsolute, join } from 'node:path';
 import { BUILT_IN_MODEL, CHUNKER_VERSION, createStaticEmbedder, Engine, FileVectorCache, nodeEnv, TOKENIZER_VERSION, asEpoch, type IndexOptions, type StaticEmbedder, type VectorCache } from '../src/api.ts';
 import type { ConfigValues } from './config/keys.ts';
-import { messageOf } from './errors.ts';
+import { CairnError, messageOf } from './errors.ts';
 import { ChangeAnnouncer } from './handlers/announcer.ts';
 import type { DaemonInfo, KnownIndex, QueryEmbedder, Services } from './handlers/services.ts';
 import { methodTable } from './handlers/table.ts';
 import type { GenerationLock } from './lifecycle/generation-lock.ts';
 import type { Composition, DaemonCore } from './lifecycle/run-daemon.ts';
+import { BackupSchedule } from './owner/backup-schedule.ts';
 import { systemClock } from './owner/clock.ts';
 import { EngineIngest } from './owner/engine-ports.ts';
 import { OpenIndexes } from './owner/index-owners.ts';
@@ -25,7 +27,7 @@ export async function compose(core: DaemonCore): Promise<Composition> {
   const { config, endpoint, log, lock } = core;
   const env = nodeEnv();
   const [engine, embedding] = await Promise.all([
-    Engine.open({ dataDir: endpoint.dataDir, lease: leaseOf(lock), options: indexOptionsOf(config.values), env }),
+    Engine.open({ dataDir: endpoint.dataDir, lease: leaseOf(lock), options: indexOptionsOf(config.values), env, ...(await backupDirectory(config.values['backup.directory'])) }),
     loadEmbedder(config.values['embedder.model']),
   ]);
   for (const orphan of engine.orphans) core.warn(`${join(endpoint.dataDir, 'indexes', orphan)} has no metadata.json and is left alone`);
@@ -43,13 +45,18 @@ export async function compose(core: DaemonCore): Promise<Composition> {
     ingest, watcher, clock: systemClock, log, queue: new WorkQueue(ingest.capacity), onChange: (owner) => announcer.changed(owner.name),
   });
   gauges(core, engine, ingest, cache);
-  const services: Services = { info: infoOf(core), config, metrics: core.metrics, owners, embedder: ready(embedding) };
+  const schedule = new BackupSchedule(engine.backups, () => owners.list().flatMap(({ name, owner }) => (owner === null ? [] : [name])), systemClock, log, {
+    everyMinutes: config.values['backup.everyMinutes'], keep: config.values['backup.keep'], maxAgeDays: config.values['backup.maxAgeDays'], maxBytes: config.values['backup.maxBytes'],
+  });
+  engine.backups.sweep().catch((error: unknown) => core.warn(`leftovers of backups could not be removed: ${messageOf(error)}`));
+  const services: Services = { info: infoOf(core), config, metrics: core.metrics, owners, embedder: ready(embedding), backups: engine.backups };
   return {
     table: methodTable(services),
     warmUp: () => owners.warmUp(),
-    isBusy: () => owners.isBusy(),
+    isBusy: () => owners.isBusy() || schedule.isBusy,
     close: async (options) => {
       announcer.close();
+      await schedule.close();
       await owners.close(options);
       await Promise.all([watcher?.close(), ingest.close()]);
       await engine.close();
@@ -67,7 +74,19 @@ function indexOptionsOf(values: ConfigValues): Partial<IndexOptions> {
     syncMode: values['storage.syncMode'], syncIntervalMs: values['storage.syncIntervalMs'],
     memtableMaxChunks: values['storage.memtableMaxChunks'], memtableMaxBytes: values['storage.memtableMaxBytes'],
     walFileMaxBytes: values['storage.walFileMaxBytes'], compactionFanIn: values['storage.compactionFanIn'],
+    archive: values['storage.archive'],
   };
+}
+
+/** By its real path: below it no link is followed. */
+async function backupDirectory(path: string): Promise<{ readonly backupDir?: string }> {
+  if (path === '') return {};
+  if (!isAbsolute(path)) throw new CairnError('INVALID_CONFIG', `backup.directory must be an absolute path, got ${JSON.stringify(path)}`);
+  try {
+    return { backupDir: await realpath(path) };
+  } catch (cause) {
+    throw new CairnError('INVALID_CONFIG', `backup.directory: ${path} is not there: ${messageOf(cause)}`, { path, cause, hint: 'Make the directory, or leave the setting empty.' });
+  }
 }
 
 interface LoadedEmbedder {

@@ -2,6 +2,7 @@
 import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
 import { isClientError } from '../errors.ts';
 import { clientVersion } from '../version.ts';
+import { backupCreateCommand, backupListCommand, backupPruneCommand, backupRestoreCommand, backupVerifyCommand } from './commands/backup.ts';
 import { daemonStatusCommand, logsCommand, restartCommand, startCommand, stopCommand } from './commands/daemon.ts';
 import { doctorCommand } from './commands/doctor.ts';
 import { grepCommand } from './commands/grep.ts';
@@ -88,6 +89,7 @@ function buildProgram(io: Io, json: boolean, done: Done): Command {
     .configureOutput({ writeOut: (text) => io.stdout.write(text), writeErr: (text) => json || io.stderr.write(text) });
   addSearching(program, io, done);
   addIndexes(program, io, done);
+  addBackups(program, io, done);
   addDaemon(program, io, done);
   program.command('doctor').description('Checks what cairn needs to work').option('--fix', 'mend what can be mended: rights, leftovers').action(run(io, done, doctorCommand));
   for (const command of [...program.commands, ...program.commands.flatMap((group) => group.commands)]) addCommonOptions(command);
@@ -159,6 +161,29 @@ function addIndexes(program: Command, io: Io, done: Done): void {
   target('verify', 'Checks the files of an index').option('--deep', 'read and check every block').action(run(io, done, verifyCommand));
   target('repair', 'Mends a damaged index; damaged files are kept').option('--dry-run', 'only say what would be done').action(run(io, done, repairCommand));
   target('delete', 'Deletes an index; the data are kept aside').option('--purge', 'remove the data too').option('-y, --yes', 'do not ask').action(run(io, done, deleteCommand));
+}
+
+function addBackups(program: Command, io: Io, done: Done): void {
+  const backup = program.command('backup').description('Makes, checks and restores backups of an index');
+  const target = (name: string, description: string): Command => addTarget(backup.command(name).argument('[index]', 'name or directory (default: the index around here)').description(description));
+  const byId = ['--backup <id>', 'this backup (default: the newest)', notEmpty] as const;
+  target('create', 'Makes a backup while everything goes on').action(run(io, done, backupCreateCommand));
+  backup.command('list').argument('[index]', 'only of this index: its name').description('Lists backups').action(run(io, done, backupListCommand));
+  target('verify', 'Reads every byte of a backup and opens it aside').option(...byId).action(run(io, done, backupVerifyCommand));
+  target('restore', 'Puts a backup, or a point after it, in the place of an index')
+    .option(...byId)
+    .option('--to-lsn <n>', 'the state after this batch', wholeNumber(0, Number.MAX_SAFE_INTEGER))
+    .option('--to-time <time>', 'the state of this time (2026-01-31T18:30:00Z)', notEmpty)
+    .option('--as <name>', 'to a new index of this name', notEmpty)
+    .option('--from <dir>', 'the backup in this directory, inside the data directory or backup.directory', notEmpty)
+    .option('-y, --yes', 'do not ask')
+    .action(run(io, done, backupRestoreCommand));
+  target('prune', 'Removes old backups, never the newest good one')
+    .option('--keep <n>', 'keep at most so many', wholeNumber(1, 1_000_000))
+    .option('--max-age-days <n>', 'remove older ones', wholeNumber(1, 36_500))
+    .option('--max-bytes <n>', 'remove the oldest until all take no more', wholeNumber(1, Number.MAX_SAFE_INTEGER))
+    .option('--dry-run', 'only say what would go')
+    .action(run(io, done, backupPruneCommand));
 }
 
 function addDaemon(program: Command, io: Io, done: Done): void {

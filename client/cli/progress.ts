@@ -5,7 +5,7 @@ import type { Io } from './io.ts';
 
 const BAR_WIDTH = 24;
 const ERASE_LINE = '\r\u001b[2K';
-const LABELS: Readonly<Record<ProgressValue['phase'], string>> = { crawl: 'finding files', index: 'indexing', flush: 'saving', verify: 'verifying', done: 'done' };
+const LABELS: Readonly<Record<ProgressValue['phase'], string>> = { crawl: 'finding files', index: 'indexing', flush: 'saving', verify: 'verifying', backup: 'backing up', restore: 'restoring', done: 'done' };
 
 export interface Progress {
   readonly update: (value: ProgressValue) => void;

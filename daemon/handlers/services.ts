@@ -2,7 +2,7 @@
  * What handlers ask of the rest of the daemon. daemon/owner implements IndexOwner and IndexOwners; daemon/main.ts puts all
  * together. Interfaces only: handlers are tested against doubles of these.
  */
-import type { Batch, CommitResult, DurableIndex, Embedder, IndexKind, Metric, RepairAction, RepairReport } from '../../src/api.ts';
+import type { Backups, Batch, CommitResult, DurableIndex, Embedder, IndexKind, Metric, RepairAction, RepairReport } from '../../src/api.ts';
 import type { Config } from '../config/config.ts';
 import type { Metrics } from '../rpc/metrics.ts';
 import type { DaemonState, FailedIndex, IndexState, IndexStatus, ProgressValue } from '../protocol/types.ts';
@@ -94,6 +94,8 @@ export interface IndexOwners {
   restoreMetadata(name: string, options: { readonly dryRun: boolean }): Promise<RepairAction | null>;
   /** Closes an index and opens it again, so that recovery looks at its files. */
   reopen(name: string): Promise<IndexOwner>;
+  /** Stops the owner (if there is one), runs `work` while nobody can open the index, then opens it again if it was known before. */
+  replace<T>(name: string, work: () => Promise<T>): Promise<T>;
   /** True while any owner has something to do. */
   isBusy(): boolean;
   /**
@@ -136,4 +138,5 @@ export interface Services {
   readonly metrics: Metrics;
   readonly owners: IndexOwners;
   readonly embedder: QueryEmbedder;
+  readonly backups: Backups;
 }

@@ -1,5 +1,6 @@
 /** The one table of methods; complete by its type. */
 import type { MethodTable } from '../rpc/table.ts';
+import { backupMethods } from './backups.ts';
 import { graphMethods } from './graph.ts';
 import { indexMethods } from './indexes.ts';
 import { repairMethods } from './repair.ts';
@@ -13,6 +14,7 @@ export function methodTable(services: Services): MethodTable {
     ...serviceMethods(services, () => table),
     ...indexMethods(services),
     ...repairMethods(services),
+    ...backupMethods(services),
     ...searchMethods(services),
     ...graphMethods(services),
     ...vectorMethods(services),

@@ -126,6 +126,22 @@ export class OpenIndexes implements IndexOwners {
     return this.#owner(name);
   }
 
+  async replace<T>(name: string, work: () => Promise<T>): Promise<T> {
+    this.#requireServing();
+    let outcome: { readonly value: T } | null = null;
+    const wasKnown = this.#engine.list().some((entry) => entry.name === name);
+    try {
+      await this.#leave(name, async () => {
+        await this.#closeOwner(name, false);
+        outcome = { value: await work() };
+        this.#failures.delete(name);
+      });
+    } finally {
+      if (wasKnown) this.#owner(name).catch(() => undefined); // its failure is recorded; the caller learns it when it asks
+    }
+    return (outcome as unknown as { readonly value: T }).value;
+  }
+
   warmUp(): void {
     this.#warming ??= this.#warm();
   }

@@ -24,9 +24,16 @@ export interface Methods {
   'index/inspect': { readonly params: T.IndexRef; readonly result: T.IndexInspectResult };
   'index/delete': { readonly params: T.IndexDeleteParams; readonly result: T.IndexDeleteResult };
   'index/rebuild': { readonly params: T.IndexRebuildParams; readonly result: T.IndexRunResult };
+  /** A hot backup: the state of one moment, while changes go on. */
+  'backup/create': { readonly params: T.BackupCreateParams; readonly result: T.BackupCreateResult };
+  'backup/list': { readonly params: T.IndexRef; readonly result: T.BackupListResult };
+  'backup/verify': { readonly params: T.BackupVerifyParams; readonly result: T.BackupVerifyResult };
+  'backup/restore': { readonly params: T.BackupRestoreParams; readonly result: T.BackupRestoreResult };
+  'backup/prune': { readonly params: T.BackupPruneParams; readonly result: T.BackupPruneResult };
   'search/query': { readonly params: T.SearchParams; readonly result: T.SearchResultWire };
   'search/grep': { readonly params: T.GrepParams; readonly result: T.GrepResult };
   'search/symbols': { readonly params: T.SymbolsParams; readonly result: T.SymbolsResult };
+  'index/import': { readonly params: T.IndexImportParams; readonly result: T.IndexImportResult };
   'vectors/put': { readonly params: T.VectorsPutParams; readonly result: T.VectorsWriteResult };
   'vectors/get': { readonly params: T.VectorsGetParams; readonly result: T.VectorsGetResult };
   'vectors/delete': { readonly params: T.VectorsDeleteParams; readonly result: T.VectorsWriteResult };
@@ -58,8 +65,9 @@ const METHOD_SET: Readonly<Record<MethodName, true>> = {
   'config/get': true, 'rpc/discover': true,
   'index/create': true, 'index/open': true, 'index/list': true, 'index/status': true, 'index/flush': true,
   'index/verify': true, 'index/repair': true, 'index/inspect': true, 'index/delete': true, 'index/rebuild': true,
+  'backup/create': true, 'backup/list': true, 'backup/verify': true, 'backup/restore': true, 'backup/prune': true,
   'search/query': true, 'search/grep': true, 'search/symbols': true,
-  'vectors/put': true, 'vectors/get': true, 'vectors/delete': true, 'vectors/search': true, 'vectors/scan': true,
+  'index/import': true, 'vectors/put': true, 'vectors/get': true, 'vectors/delete': true, 'vectors/search': true, 'vectors/scan': true,
   'graph/definition': true, 'graph/references': true, 'graph/callers': true, 'graph/callees': true,
 };
 /** All method names, complete by construction. */

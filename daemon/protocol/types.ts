@@ -42,7 +42,7 @@ export interface ErrorData {
 }
 
 export interface ProgressValue {
-  readonly phase: 'crawl' | 'index' | 'flush' | 'verify' | 'done';
+  readonly phase: 'crawl' | 'index' | 'flush' | 'verify' | 'backup' | 'restore' | 'done';
   readonly done: number;
   readonly total: number;
   readonly unit: 'files' | 'chunks' | 'bytes';
@@ -148,6 +148,101 @@ export interface AnswerMeta {
   readonly lanes: readonly { readonly lane: string; readonly used: boolean; readonly reason: string | null }[];
   readonly tookMs: number;
 }
+// ---- backup/*
+export interface BackupWire {
+  /** `<time>-<lsn>` */
+  readonly id: string;
+  readonly index: string;
+  readonly kind: string;
+  readonly cause: string;
+  readonly createdAt: string;
+  readonly timeline: string;
+  readonly lsn: number;
+  readonly generation: number;
+  readonly docs: number;
+  readonly chunks: number;
+  readonly vectors: number;
+  readonly files: number;
+  /** Length of all its files; many of them may be shared with the index and with other backups. */
+  readonly bytes: number;
+  /** What had to be written for it. */
+  readonly bytesWritten: number;
+  readonly parent: string | null;
+  readonly path: string;
+}
+export interface BackupCreateParams extends IndexRef {
+  readonly progressToken?: string;
+}
+export interface BackupCreateResult {
+  readonly backup: BackupWire;
+  readonly tookMs: number;
+}
+export interface BackupListResult {
+  /** Oldest first, index by index. */
+  readonly backups: readonly BackupWire[];
+  /** Directories whose backup.json cannot be read; their bytes are left as they are. */
+  readonly unreadable: readonly { readonly index: string; readonly id: string; readonly path: string; readonly code: string; readonly reason: string }[];
+  /** Disk use of all of them; a file that several share counts once. */
+  readonly diskBytes: number;
+}
+export interface BackupVerifyParams extends IndexRef {
+  /** Default: the newest. */
+  readonly backup?: string;
+  readonly progressToken?: string;
+}
+export interface BackupVerifyResult {
+  readonly index: string;
+  readonly backup: string;
+  readonly ok: boolean;
+  readonly filesChecked: number;
+  readonly bytesChecked: number;
+  readonly damages: readonly { readonly file: string; readonly offset: number | null; readonly what: string }[];
+  readonly tookMs: number;
+}
+export interface BackupRestoreParams extends IndexRef {
+  /** Default: the newest, or with a point the newest that leads to it. */
+  readonly backup?: string;
+  /** Directory of a backup, inside the data directory or the configured directory of backups. */
+  readonly from?: string;
+  readonly toLsn?: number;
+  /** ISO 8601. */
+  readonly toTime?: string;
+  /** Restores to a new index of this name. */
+  readonly as?: string;
+  readonly progressToken?: string;
+}
+export interface BackupRestoreResult {
+  readonly index: string;
+  readonly backup: string;
+  readonly lsn: number;
+  readonly generation: number;
+  readonly docs: number;
+  readonly chunks: number;
+  readonly vectors: number;
+  /** Backup that the replaced state is in. */
+  readonly savedAs: string | null;
+  /** Where the replaced files are, when they could not be backed up. */
+  readonly keptAt: string | null;
+  readonly tookMs: number;
+}
+export interface BackupPruneParams extends IndexRef {
+  readonly keep?: number;
+  readonly maxAgeDays?: number;
+  readonly maxBytes?: number;
+  readonly dryRun?: boolean;
+  readonly progressToken?: string;
+}
+export interface BackupPruneResult {
+  readonly index: string;
+  readonly dryRun: boolean;
+  readonly removed: readonly string[];
+  readonly kept: number;
+  readonly freedBytes: number;
+  /** The newest backup that is right to the last byte; looked for only when something was to go. */
+  readonly lastGood: string | null;
+  readonly tookMs: number;
+}
+
 export interface SearchResultWire {
   readonly hits: readonly SearchHitWire[];
   readonly meta: AnswerMeta;
@@ -296,8 +391,15 @@ export interface FailedIndex {
   readonly reason: string;
   readonly hint?: string;
 }
+/** A directory that may hold data and is no index: reported, never touched. */
+export interface OrphanDirectory {
+  readonly path: string;
+  /** 'no-metadata': below indexes/, without metadata.json; `index/import` adopts it. 'deleted': kept aside by `index/delete` or an import. */
+  readonly what: 'no-metadata' | 'deleted';
+}
 export interface IndexListResult {
   readonly indexes: readonly IndexSummary[];
+  readonly orphans: readonly OrphanDirectory[];
   /** Directories that hold an index that could not be read; their bytes are untouched. */
   readonly failed: readonly FailedIndex[];
 }
@@ -385,6 +487,37 @@ export interface IndexInspectResult {
   readonly batchesCommitted: number;
   readonly bytesWritten: { readonly wal: number; readonly flush: number; readonly compaction: number; readonly manifest: number };
   readonly recovery: { readonly generation: number; readonly replayedBatches: number; readonly tornTailBytes: number; readonly orphansRemoved: readonly string[]; readonly quarantined: readonly { readonly file: string; readonly reason: string }[]; readonly degraded: readonly string[]; readonly durationMs: number };
+}
+export interface IndexImportParams {
+  /** A directory; of 'trusty' a file. */
+  readonly path: string;
+  /** 'cairn' by default: an index directory that is not listed. */
+  readonly from?: 'cairn' | 'codanna' | 'dvecdb' | 'trusty';
+  readonly name?: string;
+  /** Source root to attach a code index to. */
+  readonly root?: string;
+  /** What the data do not tell by themselves. */
+  readonly kind?: 'code' | 'vector';
+  readonly dimension?: number;
+  readonly metric?: VectorMetric;
+  readonly progressToken?: string;
+}
+export interface IndexImportResult {
+  readonly index: string;
+  readonly kind: 'code' | 'vector';
+  readonly from: 'cairn' | 'codanna' | 'dvecdb' | 'trusty';
+  readonly documents: number;
+  /** Records of a vector index, chunks of a code index. */
+  readonly taken: number;
+  readonly refused: readonly { readonly reason: string; readonly count: number; readonly examples: readonly string[] }[];
+  /** Things to know that refused nothing; `expected` and `found` where two counts disagree. */
+  readonly warnings: readonly { readonly code: string; readonly message: string; readonly expected?: number; readonly found?: number }[];
+  /** Chunks whose vector was computed now / came from the cache. */
+  readonly embedded: number;
+  readonly cached: number;
+  /** Of 'cairn': where metadata.json came from. */
+  readonly metadataFrom?: 'file' | 'manifest' | 'rows';
+  readonly tookMs: number;
 }
 export interface IndexDeleteParams extends IndexRef {
   /** Remove the bytes. Without it the directory is kept aside and named in the result. */
