@@ -15,7 +15,7 @@ import { quarantine } from '../manifest/quarantine.ts';
 import { readTombstones } from '../manifest/tombstone-file.ts';
 import { CairnError, isCairnError } from '../util/errors.ts';
 import { listWalFiles } from '../wal/wal-files.ts';
-import { describeLoss, lossOfSegment } from './damage.ts';
+import { describeLoss, isDamage, lossOfSegment } from './damage.ts';
 import type { RecoveryNotes } from './recovery-notes.ts';
 import type { SegmentHandle } from './segment-handle.ts';
 import type { SegmentOpener } from './segment-opener.ts';
@@ -29,7 +29,7 @@ export interface DamagedSegment {
 
 export interface LoadedState {
   readonly store: ManifestStore;
-  /** The state is not the one that CURRENT names: it must be published again before anything is deleted. */
+  /** The state is not the one that CURRENT names, or there is nothing to fall back to any more: it is published again before anything is deleted. */
   readonly isFallback: boolean;
 }
 
@@ -37,7 +37,8 @@ export async function loadState(env: Env, dir: string, notes: RecoveryNotes): Pr
   const strict = await loadStrict(env, dir);
   if (strict !== null && (strict.report.skipped.length === 0 || (await doesLogReach(env, dir, strict.store.current)))) {
     await noteSkipped(env, dir, strict.report, notes);
-    return { store: strict.store, isFallback: strict.report.skipped.length > 0 };
+    const lostFallback = await noteLostFallbacks(env, dir, strict.report, notes);
+    return { store: strict.store, isFallback: strict.report.skipped.length > 0 || lostFallback };
   }
   const lenient = await ManifestStore.load(env, dir, 'unchecked');
   await noteSkipped(env, dir, lenient.report, notes);
@@ -70,17 +71,32 @@ async function doesLogReach(env: Env, dir: string, manifest: Manifest): Promise<
   return first !== undefined && first.firstLsn <= manifest.flushedLsn + 1;
 }
 
+/**
+ * An older generation that is damaged: no harm to the state, but its bytes are kept and it is replaced. One whose files are missing
+ * is what an interrupted collection of garbage leaves: no damage.
+ */
+async function noteLostFallbacks(env: Env, dir: string, report: LoadReport, notes: RecoveryNotes): Promise<boolean> {
+  const damaged = report.lostFallbacks.filter(({ error }) => isDamage(error) && !isCairnError(error.cause, 'NOT_FOUND'));
+  for (const { file, error } of damaged) {
+    notes.warnings.push(`${file}, the generation to fall back to, is damaged and was replaced: ${error.message}`);
+    await quarantineFile(env, dir, basename(error.path ?? file), error, notes);
+  }
+  return damaged.length > 0;
+}
+
+async function quarantineFile(env: Env, dir: string, name: string, error: CairnError, notes: RecoveryNotes): Promise<void> {
+  const kind = parseFileName(name)?.kind;
+  if (kind !== 'manifest' && kind !== 'segment' && kind !== 'tombstones') return;
+  notes.quarantined.push({ file: name, reason: error.message });
+  if ((await env.stat(join(dir, name))) !== null) await quarantine(env, dir, name);
+}
+
 /** What was passed over is said, and kept from garbage collection; CURRENT itself is rewritten by the next publish. */
 async function noteSkipped(env: Env, dir: string, report: LoadReport, notes: RecoveryNotes): Promise<void> {
   for (const { file, error } of report.skipped) {
     notes.degraded.push(`${file} was passed over, generation ${report.generation} is in use: ${error.message}`);
     const names = new Set([file, basename(error.path ?? file)]);
-    for (const name of names) {
-      const kind = parseFileName(name)?.kind;
-      if (kind !== 'manifest' && kind !== 'segment' && kind !== 'tombstones') continue;
-      notes.quarantined.push({ file: name, reason: error.message });
-      if ((await env.stat(join(dir, name))) !== null) await quarantine(env, dir, name);
-    }
+    for (const name of names) await quarantineFile(env, dir, name, error, notes);
   }
 }
 

@@ -1,7 +1,7 @@
 /**
  * Finds the state of an index directory. Procedure:
  *  1. CURRENT names a manifest: that one is tried first, then the older ones. Newer ones were never committed.
- *  2. CURRENT is missing or damaged: all manifests are tried, newest first.
+ *  2. CURRENT is missing, damaged or an old copy: all manifests are tried, newest first.
  *     Only manifest-1 and no CURRENT is a creation that was interrupted between the two: whole, nothing to report.
  *  3. The first one that decodes, is the one CURRENT names (if it is), and whose files are all there by length, footer and
  *     tombstones, is the state. What was passed over is reported, never repaired and never deleted here.
@@ -49,7 +49,7 @@ export type FileCheck = 'required' | 'unchecked';
 export async function loadGenerations(env: Env, dir: string, keep: number, files: FileCheck = 'required'): Promise<LoadedGenerations> {
   const skipped: Skipped[] = [];
   const generations = await listGenerations(env, dir);
-  const { bytes, current } = await readCurrent(env, dir, skipped);
+  const { bytes, current } = await readCurrent(env, dir, generations, skipped);
   if (skipped.every((one) => one.error.code === 'NOT_FOUND') && generations.length === 1 && generations[0] === 1) skipped.length = 0;
   if (bytes === null && generations.length === 0) throw new CairnError('NOT_FOUND', `${dir} holds no manifest`, { path: dir });
   const limit = current?.generation ?? Number.POSITIVE_INFINITY;
@@ -73,17 +73,27 @@ async function listGenerations(env: Env, dir: string): Promise<number[]> {
   return names.flatMap((name) => (name?.kind === 'manifest' ? [name.generation] : [])).sort((a, b) => b - a);
 }
 
-async function readCurrent(env: Env, dir: string, skipped: Skipped[]): Promise<FoundCurrent> {
+async function readCurrent(env: Env, dir: string, generations: readonly number[], skipped: Skipped[]): Promise<FoundCurrent> {
   const path = join(dir, CURRENT_FILE);
   let bytes: Buffer | null = null;
   try {
-    bytes = await env.readFile(path, MAX_CURRENT_BYTES);
-    return { bytes, current: decodeCurrent(bytes, path) };
+    // Kept also when it is too long: the publish that replaces it must know that it is the same file.
+    bytes = await env.readFile(path, MAX_MANIFEST_BYTES);
+    if (bytes.length > MAX_CURRENT_BYTES) throw new CairnError('CORRUPT', `${path} has ${bytes.length} bytes, more than ${MAX_CURRENT_BYTES}`, { path, offset: MAX_CURRENT_BYTES });
+    const current = decodeCurrent(bytes, path);
+    requireNotStale(current, generations, path);
+    return { bytes, current };
   } catch (error) {
     if (!isDamage(error) && !isCairnError(error, 'NOT_FOUND')) throw error;
     skipped.push({ file: CURRENT_FILE, error });
     return { bytes, current: null };
   }
+}
+
+/** A manifest is removed only after CURRENT has left it: one that names a generation which is gone, beside newer ones, is an old copy. */
+function requireNotStale({ generation }: Current, generations: readonly number[], path: string): void {
+  if (generations.includes(generation) || !generations.some((other) => other > generation)) return;
+  throw new CairnError('CORRUPT', `${path} names generation ${generation}, which is gone, and there are newer ones: it is an old copy`, { path, offset: 0 });
 }
 
 interface Wanted {
