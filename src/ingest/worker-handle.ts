@@ -58,7 +58,8 @@ export class WorkerHandle {
   constructor(options: WorkerHandleOptions) {
     this.#options = options;
     const setup: WorkerSetup = { embedding: options.embedding, hasCache: options.cache !== null, parseBudgetMs: options.parseBudgetMs, pulse: this.#pulse };
-    this.#worker = new Worker(options.entry, { workerData: setup, resourceLimits: { maxOldGenerationSizeMb: MAX_HEAP_MB, maxYoungGenerationSizeMb: YOUNG_HEAP_MB }, name: 'cairn-ingest' });
+    // Flags of the host, such as --input-type, are not meant for the worker.
+    this.#worker = new Worker(options.entry, { workerData: setup, execArgv: [], resourceLimits: { maxOldGenerationSizeMb: MAX_HEAP_MB, maxYoungGenerationSizeMb: YOUNG_HEAP_MB }, name: 'cairn-ingest' });
     this.#worker.on('message', (message: FromWorker) => void this.#receive(message));
     this.#worker.on('error', (error) => (this.#error = error));
     this.#exited = new Promise((resolve) => {
