@@ -2,7 +2,6 @@
 import { IngestPool, SourceTree, type Embedder, type IndexMetadata, type IngestEmbedder, type IngestRequest, type IngestResult, type VectorCache } from '../../src/api.ts';
 import { isOwn, ownPaths } from '../watch/ignore-rules.ts';
 import type { IngestPort, SourceTree as Tree } from './ports.ts';
-import { limitWasmTiering } from './wasm-tiering.ts';
 
 export interface IngestInit {
   readonly workers: number;
@@ -26,7 +25,6 @@ export class EngineIngest implements IngestPort {
 
   constructor(init: IngestInit) {
     this.#init = init;
-    limitWasmTiering();
     this.contentVersions = init.contentVersions;
     this.embedder = init.embedding?.identity ?? null;
     this.#pool = this.#makePool(init.embedding?.embedder ?? null);
