@@ -17,8 +17,10 @@ import { writeJson } from './io.ts';
 import type { CommonOptions, Io } from './io.ts';
 import { oneLine, styleFor } from './style.ts';
 
-/** The most results that a daemon gives. */
+/** The most results that a daemon gives: hits or symbols; matching lines, and lines around each. */
 const MAX_LIMIT = 1000;
+const MAX_MATCHES = 10_000;
+const MAX_CONTEXT = 50;
 
 const EPILOGUE = `
 Exit codes: 0 done, 1 nothing found, 2 wrong usage, 3 damaged or degraded, 4 daemon unreachable.
@@ -114,9 +116,9 @@ function addTarget(command: Command): Command {
   return command.option('--root <dir>', 'the index of this directory').option('--index <name>', 'the index with this name');
 }
 
-function addFilters(command: Command): Command {
+function addFilters(command: Command, most = MAX_LIMIT): Command {
   return command
-    .option('-n, --limit <n>', 'most results', wholeNumber(1, MAX_LIMIT))
+    .option('-n, --limit <n>', 'most results', wholeNumber(1, most))
     .option('--lang <language>', 'only these languages (repeatable)', list)
     .option('--path <glob>', 'only these paths; a leading ! excludes (repeatable)', repeated);
 }
@@ -131,12 +133,12 @@ function addSearching(program: Command, io: Io, done: Done): void {
     .option('--without <lane>', 'leave a lane out: lexical, semantic, symbol, path (repeatable)', list)
     .option('--lines <n>', 'lines of each result', wholeNumber(0, 1000))
     .action(run(io, done, searchCommand));
-  addFilters(addTarget(program.command('grep').argument('<pattern>', 'text to find', notEmpty)))
+  addFilters(addTarget(program.command('grep').argument('<pattern>', 'text to find', notEmpty)), MAX_MATCHES)
     .description('Finds text in the indexed files')
     .option('-e, --regex', 'the pattern is a regular expression')
     .option('-i, --ignore-case', 'ignore case')
     .option('-w, --word', 'whole words only')
-    .option('-C, --context <n>', 'lines around each match', wholeNumber(0, 100))
+    .option('-C, --context <n>', 'lines around each match', wholeNumber(0, MAX_CONTEXT))
     .action(run(io, done, grepCommand));
   addFilters(addTarget(program.command('symbols').argument('<name>', 'name or part of it', notEmpty)))
     .description('Finds definitions by name')

@@ -32,6 +32,8 @@ test('[6.11] wrong usage is exit code 2, says what is wrong, and asks nothing of
   const cases: readonly (readonly [readonly string[], RegExp])[] = [
     [['search'], /missing required argument 'query'/],
     [['search', ' '], /must not be empty/],
+    [['grep', 'x', '--context', '51'], /whole number from 0 to 50/],
+    [['grep', 'x', '--limit', '10001'], /whole number from 1 to 10000/],
     [['search', 'x', '--limit', 'many'], /whole number from 1 to 1000/],
     [['search', 'x', '--limit', '0'], /whole number from 1 to 1000/],
     [['search', 'x', '--limit', '1e2'], /whole number/],
