@@ -77,6 +77,8 @@ export class CairnClient {
   readonly restoreBackup: Call<'backup/restore'> = (params, options) => this.request('backup/restore', params, options);
   readonly pruneBackups: Call<'backup/prune'> = (params, options) => this.request('backup/prune', params, options);
 
+  readonly importIndex: Call<'index/import'> = (params, options) => this.request('index/import', params, options);
+
   // the daemon
   readonly health: CallWithoutParams<'daemon/health'> = (options) => this.request('daemon/health', {}, options);
   readonly status: CallWithoutParams<'daemon/status'> = (options) => this.request('daemon/status', {}, options);

@@ -16,6 +16,7 @@ import type { Composition, DaemonCore } from './lifecycle/run-daemon.ts';
 import { BackupSchedule } from './owner/backup-schedule.ts';
 import { systemClock } from './owner/clock.ts';
 import { EngineIngest } from './owner/engine-ports.ts';
+import { Importer } from './owner/importer.ts';
 import { OpenIndexes } from './owner/index-owners.ts';
 import { WorkQueue } from './owner/work-queue.ts';
 import { WorkerWatcher } from './watch/worker-watcher.ts';
@@ -30,7 +31,6 @@ export async function compose(core: DaemonCore): Promise<Composition> {
     Engine.open({ dataDir: endpoint.dataDir, lease: leaseOf(lock), options: indexOptionsOf(config.values), env, ...(await backupDirectory(config.values['backup.directory'])) }),
     loadEmbedder(config.values['embedder.model']),
   ]);
-  for (const orphan of engine.orphans) core.warn(`${join(endpoint.dataDir, 'indexes', orphan)} has no metadata.json and is left alone`);
   if (embedding.problem !== null) core.warn(embedding.problem);
   const cache = embedding.embedder === null ? null : await openCache(core, embedding.embedder);
   const ingest = new EngineIngest({
@@ -49,7 +49,8 @@ export async function compose(core: DaemonCore): Promise<Composition> {
     everyMinutes: config.values['backup.everyMinutes'], keep: config.values['backup.keep'], maxAgeDays: config.values['backup.maxAgeDays'], maxBytes: config.values['backup.maxBytes'],
   });
   engine.backups.sweep().catch((error: unknown) => core.warn(`leftovers of backups could not be removed: ${messageOf(error)}`));
-  const services: Services = { info: infoOf(core), config, metrics: core.metrics, owners, embedder: ready(embedding), backups: engine.backups };
+  const importer = new Importer({ engine, owners, embedder: embedding.embedder, cache, contentVersions: ingest.contentVersions, log });
+  const services: Services = { info: infoOf(core, engine), config, metrics: core.metrics, owners, embedder: ready(embedding), importer, backups: engine.backups };
   return {
     table: methodTable(services),
     warmUp: () => owners.warmUp(),
@@ -135,11 +136,11 @@ function gauges({ metrics }: DaemonCore, engine: Engine, ingest: EngineIngest, c
   if (cache !== null) for (const name of ['entries', 'hits', 'misses', 'stored', 'diskBytes', 'memoryBytes'] as const) metrics.gauge(`cache.${name}`, () => cache.stats[name]);
 }
 
-function infoOf(core: DaemonCore): DaemonInfo {
+function infoOf(core: DaemonCore, engine: Engine): DaemonInfo {
   return {
     version: core.version, pid: process.pid, epoch: core.lock.epoch, startedAt: core.startedAt,
     dataDir: core.endpoint.dataDir, socket: core.endpoint.socket, logFile: core.endpoint.logFile,
     state: () => core.phase.state, connections: core.connections, inFlight: core.inFlight, loopDelay: core.loopDelay,
-    warnings: core.warnings, requestStop: core.requestStop,
+    warnings: () => [...core.warnings(), ...engine.orphans.map((name) => `${join(core.endpoint.dataDir, 'indexes', name)} has no metadata.json and is left alone; adopt it with: cairn import`)], requestStop: core.requestStop,
   };
 }

@@ -6,6 +6,7 @@ import { backupCreateCommand, backupListCommand, backupPruneCommand, backupResto
 import { daemonStatusCommand, logsCommand, restartCommand, startCommand, stopCommand } from './commands/daemon.ts';
 import { doctorCommand } from './commands/doctor.ts';
 import { grepCommand } from './commands/grep.ts';
+import { importCommand } from './commands/import.ts';
 import { indexCommand } from './commands/index-tree.ts';
 import { deleteCommand, flushCommand, inspectCommand, verifyCommand } from './commands/maintain.ts';
 import { repairCommand } from './commands/repair.ts';
@@ -155,6 +156,15 @@ function addIndexes(program: Command, io: Io, done: Done): void {
     .option('--lexical-only', 'a new index without vectors')
     .option('--rebuild', 'read every file again')
     .action(run(io, done, indexCommand));
+  program.command('import').argument('<path>', 'an index directory that is not listed, or another program\'s data', notEmpty)
+    .description('Makes a new index of data that are there already')
+    .addOption(new Option('--from <layout>', 'whose data').choices(['cairn', 'codanna', 'dvecdb', 'trusty']).default('cairn'))
+    .option('--name <name>', 'name of the new index')
+    .option('--root <dir>', 'source tree that the index belongs to')
+    .addOption(new Option('--kind <kind>', 'if the data do not tell it').choices(['code', 'vector']))
+    .option('--dimension <n>', 'if the data do not tell it', wholeNumber(0, 16_384))
+    .addOption(new Option('--metric <metric>', 'if the data do not tell it').choices(['cosine', 'dot', 'euclidean']))
+    .action(run(io, done, importCommand));
   program.command('list').description('Lists all indexes').action(run(io, done, (own: Io, options: CommonOptions) => listCommand(own, options)));
   const target = (name: string, description: string): Command => addTarget(program.command(name).argument('[index]', 'name or directory (default: the index around here)').description(description));
   target('status', 'Shows the daemon and its indexes').action(run(io, done, statusCommand));

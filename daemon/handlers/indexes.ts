@@ -41,7 +41,7 @@ export function indexMethods({ owners, embedder }: Services): MethodGroup<IndexM
       lane: 'read',
       summary: 'All indexes of the data directory, also those that cannot be opened.',
       params: params({}),
-      handler: async () => summaries(owners),
+      handler: async () => ({ ...summaries(owners), orphans: await owners.orphans() }),
     },
     'index/status': {
       lane: 'read',

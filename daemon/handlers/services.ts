@@ -2,10 +2,10 @@
  * What handlers ask of the rest of the daemon. daemon/owner implements IndexOwner and IndexOwners; daemon/main.ts puts all
  * together. Interfaces only: handlers are tested against doubles of these.
  */
-import type { Backups, Batch, CommitResult, DurableIndex, Embedder, IndexKind, Metric, RepairAction, RepairReport } from '../../src/api.ts';
+import type { Backups, Batch, CommitResult, DurableIndex, Embedder, ForeignLayout, ImportReport, IndexKind, Metric, RepairAction, RepairReport } from '../../src/api.ts';
 import type { Config } from '../config/config.ts';
 import type { Metrics } from '../rpc/metrics.ts';
-import type { DaemonState, FailedIndex, IndexState, IndexStatus, ProgressValue } from '../protocol/types.ts';
+import type { DaemonState, FailedIndex, IndexState, IndexStatus, OrphanDirectory, ProgressValue } from '../protocol/types.ts';
 
 /** How an owner is doing; cheap, never waits. */
 export interface OwnerStatus {
@@ -75,6 +75,8 @@ export interface IndexOwners {
   list(): readonly KnownIndex[];
   /** Directories that hold an index that could not be read or opened. */
   failed(): readonly FailedIndex[];
+  /** Directories that may hold data and are no index. */
+  orphans(): Promise<readonly OrphanDirectory[]>;
   /**
    * By name, or by the nearest enclosing source root of `root` (any path inside a tree; canonicalised here). Opens it when needed.
    * Fails with NOT_FOUND (hint: index it), INVALID_ARGUMENT (neither given, and not exactly one index), or why opening failed.
@@ -132,11 +134,38 @@ export interface QueryEmbedder {
   ready(): Promise<{ readonly embedder: Embedder | null; readonly problem: string | null }>;
 }
 
+export interface ImportRequest {
+  readonly path: string;
+  readonly from: 'cairn' | ForeignLayout;
+  readonly name?: string | undefined;
+  readonly root?: string | undefined;
+  readonly kind?: IndexKind | undefined;
+  readonly dimension?: number | undefined;
+  readonly metric?: Metric | undefined;
+  readonly signal: AbortSignal;
+  readonly onProgress?: (value: ProgressValue) => void;
+}
+
+export interface ImportOutcome extends ImportReport {
+  readonly index: string;
+  readonly kind: IndexKind;
+  readonly documents: number;
+  readonly embedded: number;
+  readonly cached: number;
+  readonly metadataFrom: 'file' | 'manifest' | 'rows' | null;
+}
+
+/** Takes indexes in: all of one, or nothing. */
+export interface IndexImporter {
+  import(request: ImportRequest): Promise<ImportOutcome>;
+}
+
 export interface Services {
   readonly info: DaemonInfo;
   readonly config: Config;
   readonly metrics: Metrics;
   readonly owners: IndexOwners;
   readonly embedder: QueryEmbedder;
+  readonly importer: IndexImporter;
   readonly backups: Backups;
 }

@@ -2,6 +2,7 @@
 import type { MethodTable } from '../rpc/table.ts';
 import { backupMethods } from './backups.ts';
 import { graphMethods } from './graph.ts';
+import { importMethods } from './import.ts';
 import { indexMethods } from './indexes.ts';
 import { repairMethods } from './repair.ts';
 import { searchMethods } from './search.ts';
@@ -18,6 +19,7 @@ export function methodTable(services: Services): MethodTable {
     ...searchMethods(services),
     ...graphMethods(services),
     ...vectorMethods(services),
+    ...importMethods(services),
   };
   return table;
 }

@@ -5,9 +5,9 @@
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { DurableIndex, Metric, RepairAction } from '../../src/api.ts';
-import { CairnError, isCairnError, messageOf } from '../errors.ts';
+import { CairnError, errnoOf, isCairnError, messageOf } from '../errors.ts';
 import type { IndexOwner, IndexOwners, KnownIndex } from '../handlers/services.ts';
-import type { FailedIndex } from '../protocol/types.ts';
+import type { FailedIndex, OrphanDirectory } from '../protocol/types.ts';
 import { abortable } from './abortable.ts';
 import type { Timer } from './clock.ts';
 import { CodeIndexOwner, type OwnerServices } from './index-owner.ts';
@@ -65,6 +65,19 @@ export class OpenIndexes implements IndexOwners {
       const hint = isCairnError(error) ? error.hint : undefined;
       return [{ index: entry.name, path: this.#directoryOf(entry), code: isCairnError(error) ? error.code : 'INTERNAL', reason: messageOf(error), ...(hint === undefined ? {} : { hint }) }];
     });
+  }
+
+  async orphans(): Promise<readonly OrphanDirectory[]> {
+    const { dataDir, orphans } = this.#engine;
+    const trash = join(dataDir, 'trash');
+    const deleted = await readdir(trash).catch((error: unknown) => {
+      if (errnoOf(error) === 'ENOENT') return [];
+      throw error;
+    });
+    return [
+      ...orphans.map((name): OrphanDirectory => ({ path: join(dataDir, 'indexes', name), what: 'no-metadata' })),
+      ...deleted.sort().map((name): OrphanDirectory => ({ path: join(trash, name), what: 'deleted' })),
+    ];
   }
 
   async resolve(ref: { readonly index?: string; readonly root?: string }, signal?: AbortSignal): Promise<IndexOwner> {

@@ -1,7 +1,7 @@
 /**
  * What an owner needs of the engine, narrow enough for doubles. daemon/main.ts gives the real ones (engine-ports.ts).
  */
-import type { CrawledFile, DurableIndex, EmbedderIdentity, IndexMetadata, IngestRequest, IngestResult, Metric, RepairAction } from '../../src/api.ts';
+import type { AdoptReport, AdoptRequest, BuildRequest, CrawledFile, DurableIndex, EmbedderIdentity, IndexMetadata, IngestRequest, IngestResult, Metric, RepairAction } from '../../src/api.ts';
 import type { CairnError } from '../errors.ts';
 
 /** A source tree; each crawl reads the ignore rules again. */
@@ -34,6 +34,10 @@ export interface EngineEntry {
 
 export interface EnginePort {
   readonly dataDir: string;
+  /** Directories below <data>/indexes without metadata.json. */
+  readonly orphans: readonly string[];
+  adopt(request: AdoptRequest): Promise<AdoptReport>;
+  build(request: BuildRequest): Promise<void>;
   list(): readonly EngineEntry[];
   get(name: string): Promise<DurableIndex>;
   create(definition: {
