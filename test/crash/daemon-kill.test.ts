@@ -16,4 +16,9 @@ describe(`kill -9 under load (CAIRN_SEED=${seed})`, () => {
     const report = await loop.run(10);
     assert.ok(report.acknowledgements > 0 && report.writes > 0, JSON.stringify(report));
   });
+
+  test('[5.2] a frozen daemon is not robbed without force and the caller is told; taken over by force it publishes nothing when it wakes up', async () => {
+    const report = await loop.takeOver(1);
+    assert.equal(report.takeOvers, 1);
+  });
 });

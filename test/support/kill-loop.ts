@@ -6,7 +6,8 @@
  * what storage had lost.
  */
 import assert from 'node:assert/strict';
-import { mkdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { spawn, type ChildProcess } from 'node:child_process';
+import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type CairnClient, connect, isClientError } from '../../client/index.ts';
@@ -28,7 +29,13 @@ export interface KillReport {
   readonly acknowledgements: number;
   readonly writes: number;
   readonly restartMs: readonly number[];
+  /** Rounds in which the daemon was frozen and its lock taken over by force. */
+  readonly takeOvers: number;
 }
+
+/** What a client that does not give up at once waits for a daemon that does not answer. */
+const PATIENCE_MS = 500;
+const ENTRY = join(projectRoot, 'dist', 'daemon', 'main.js');
 
 export class KillLoop {
   readonly sandbox = new Sandbox();
@@ -40,6 +47,10 @@ export class KillLoop {
   #acknowledgements = 0;
   #writes = 0;
   readonly #restartMs: number[] = [];
+  /** Clients of the load, so that a round can end without a kill. */
+  readonly #clients = new Set<CairnClient>();
+  readonly #children = new Set<ChildProcess>();
+  #takeOvers = 0;
 
   constructor(seed: number) {
     this.#random = seededRandom(seed);
@@ -54,15 +65,114 @@ export class KillLoop {
       await this.#compare();
       onRound(round);
     }
-    return { rounds, acknowledgements: this.#acknowledgements, writes: this.#writes, restartMs: this.#restartMs };
+    return this.#report(rounds);
   }
 
-  close(): Promise<void> {
-    return this.sandbox.close();
+  /** The same load, but the daemon is frozen and its lock taken over by force; then it wakes up. After `run`. */
+  async takeOver(rounds: number, onRound: (round: number) => void = () => undefined): Promise<KillReport> {
+    for (let round = 1; round <= rounds; round++) {
+      await this.#freezeAndTakeOver();
+      await this.#loadAndKill();
+      await this.#compare();
+      onRound(round);
+    }
+    return this.#report(rounds);
   }
 
-  #connect(): Promise<CairnClient> {
-    return connect({ env: this.sandbox.env, clientName: 'kill-loop', entry: join(projectRoot, 'dist', 'daemon', 'main.js') });
+  async close(): Promise<void> {
+    for (const child of this.#children) {
+      child.kill('SIGCONT');
+      child.kill('SIGKILL');
+    }
+    await this.sandbox.close();
+  }
+
+  #report(rounds: number): KillReport {
+    return { rounds, acknowledgements: this.#acknowledgements, writes: this.#writes, restartMs: this.#restartMs, takeOvers: this.#takeOvers };
+  }
+
+  async #freezeAndTakeOver(): Promise<void> {
+    const client = await this.#connect();
+    await client.openIndex({ root: this.root, wait: true });
+    const { pid, epoch } = client.daemon;
+    const load = [this.#editor(client), this.#searcher(), this.#flusher()];
+    await sleep(5 + Math.floor(this.#random() ** 2 * 800));
+    process.kill(pid, 'SIGSTOP');
+    // What it was asked is in its socket: it goes on with that when it wakes up. Nobody waits for its answers any more.
+    for (const one of [client, ...this.#clients]) one.close();
+    await Promise.all(load);
+    try {
+      await this.#expectNoRobbery(pid);
+      const successor = await this.#startByForce(epoch);
+      for (let i = 0; i < 3; i++) this.#edit(this.#below(FILES));
+      await this.#acknowledgeAll(successor);
+      process.kill(pid, 'SIGCONT');
+      await this.#acknowledgeAll(successor);
+      await successor.flushIndex({ root: this.root });
+      await until(() => !isAlive(pid), 'the fenced daemon ends', 30_000);
+      const status = await successor.status();
+      assert.equal(status.epoch, this.#publishedEpoch(), 'the last generation is the successor\'s');
+      const verified = await successor.verifyIndex({ root: this.root, deep: true });
+      assert.ok(verified.ok, JSON.stringify(verified));
+      successor.close();
+    } finally {
+      if (isAlive(pid)) process.kill(pid, 'SIGCONT');
+    }
+    this.#takeOvers++;
+  }
+
+  /** A frozen owner is alive: a client is told who it is, and a second daemon goes away without a word to the files. */
+  async #expectNoRobbery(pid: number): Promise<void> {
+    const told = await this.#connect(PATIENCE_MS).then(() => null, (error: unknown) => error);
+    assert.ok(isClientError(told) && told.code === 'DAEMON_UNREACHABLE' && told.message.includes(String(pid)), `the caller is told: ${String(told)}`);
+    assert.match(told.hint ?? '', /--force/);
+    const { code, output } = await this.#daemon([]).ended;
+    assert.equal(code, 0, output);
+    assert.match(output, new RegExp(`running already: pid ${pid}`));
+  }
+
+  async #startByForce(epoch: number): Promise<CairnClient> {
+    const started = this.#daemon(['--take-over']);
+    let client: CairnClient | null = null;
+    await until(async () => {
+      client = await connect({ env: this.sandbox.env, spawn: 'never' }).catch(() => null);
+      if (client !== null && client.daemon.epoch > epoch) return true;
+      client?.close();
+      return false;
+    }, 'the successor serves', 30_000);
+    assert.ok(client !== null, started.child.pid === undefined ? 'not started' : '');
+    return client;
+  }
+
+  #daemon(args: readonly string[]): { readonly child: ChildProcess; readonly ended: Promise<{ readonly code: number | null; readonly output: string }> } {
+    const child = spawn(process.execPath, [ENTRY, ...args], { env: this.sandbox.env, stdio: ['ignore', 'pipe', 'pipe'] });
+    this.#children.add(child);
+    let output = '';
+    for (const stream of [child.stdout, child.stderr]) stream.setEncoding('utf8').on('data', (text: string) => (output += text));
+    const ended = new Promise<{ code: number | null; output: string }>((resolve) => {
+      child.once('close', (code) => {
+        this.#children.delete(child);
+        resolve({ code, output });
+      });
+    });
+    return { child, ended };
+  }
+
+  async #acknowledgeAll(client: CairnClient): Promise<void> {
+    const covered = [...this.#files].map(([n, state]) => ({ n, upTo: state.pending.length }));
+    await client.search({ root: this.root, query: 'widget', limit: 1, fresh: true });
+    this.#acknowledge(covered);
+  }
+
+  /** Of CURRENT of the only index. */
+  #publishedEpoch(): number {
+    const indexes = join(this.sandbox.dataDir, 'indexes');
+    const [name = ''] = readdirSync(indexes);
+    return Number(/"epoch": (\d+)/.exec(readFileSync(join(indexes, name, 'CURRENT'), 'utf8'))?.[1]);
+  }
+
+  #connect(startTimeoutMs?: number): Promise<CairnClient> {
+    return connect({ env: this.sandbox.env, clientName: 'kill-loop', entry: ENTRY, startTimeoutMs });
   }
 
   /** Writes, queries, flushes and acknowledgements from several clients until the daemon is killed under them. */
@@ -106,11 +216,15 @@ export class KillLoop {
   }
 
   async #untilKilled(step: (client: CairnClient) => Promise<void>): Promise<void> {
+    let client: CairnClient | null = null;
     try {
-      const client = await connect({ env: this.sandbox.env, spawn: 'never' });
+      client = await connect({ env: this.sandbox.env, spawn: 'never' });
+      this.#clients.add(client);
       for (;;) await step(client);
     } catch (error) {
       if (!isClientError(error)) throw error;
+    } finally {
+      if (client !== null) this.#clients.delete(client);
     }
   }
 

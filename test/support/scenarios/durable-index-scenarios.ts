@@ -40,7 +40,8 @@ function apply(content: ReadonlyMap<string, number>, change: Change): Map<string
   return after;
 }
 
-async function open(env: MemoryEnv, epoch: number, syncMode: SyncMode): Promise<DurableIndex> {
+/** Also for tests that open what a scenario left. */
+export async function openScenarioIndex(env: MemoryEnv, epoch: number, syncMode: SyncMode): Promise<DurableIndex> {
   return openIndex(env, DIR, { lease: testLease(epoch), arena, cache: new BlockCache(1 << 16), runner: inlineRunner(env), options: indexOptions({ syncMode, walFileMaxBytes: 4096, compactionFanIn: 2 }) });
 }
 
@@ -51,6 +52,9 @@ const commit = (index: DurableIndex, change: Change): ReturnType<DurableIndex['c
     deletes: entries.filter(([, version]) => version === 0).map(([key]) => key),
   });
 };
+
+/** `key version …` of everything that is live. */
+export const contentText = (index: DurableIndex): string => stateOf(contentOf(index));
 
 /** Keys and versions, read back from texts and vectors; throws when they contradict each other or the counts. */
 function contentOf(index: DurableIndex): Map<string, number> {
@@ -81,7 +85,7 @@ function scenario(name: string, steps: readonly Step[], syncMode: SyncMode): Cra
       await env.syncDir(ROOT);
       await createIndex(env, DIR, newMetadata({ name: 'x', kind: 'code', dimension: DIMENSION }, 0), testLease());
       env.mark({ created: true });
-      let index = await open(env, 1, syncMode);
+      let index = await openScenarioIndex(env, 1, syncMode);
       const run = async (change: Change): Promise<void> => {
         env.mark({ begun: change });
         const { lsn, durable } = await commit(index, change);
@@ -94,7 +98,7 @@ function scenario(name: string, steps: readonly Step[], syncMode: SyncMode): Cra
         } else if (step === 'compact') await index.compact();
         else if (step === 'reopen') {
           await index.close();
-          index = await open(env, 1, syncMode);
+          index = await openScenarioIndex(env, 1, syncMode);
         } else if ('persistWith' in step) {
           const persisted = index.persist('busy');
           for (const change of (step as { readonly persistWith: readonly Change[] }).persistWith) await run(change);
@@ -107,7 +111,7 @@ function scenario(name: string, steps: readonly Step[], syncMode: SyncMode): Cra
     },
     recover: async (env) => {
       if (!env.names.has(`${DIR}/metadata.json`)) return 'no index';
-      const index = await open(env, 2, syncMode);
+      const index = await openScenarioIndex(env, 2, syncMode);
       try {
         assert.deepEqual(index.recovery.degraded, []);
         const { damages } = await index.verify({ deep: true });
@@ -120,7 +124,7 @@ function scenario(name: string, steps: readonly Step[], syncMode: SyncMode): Cra
     judge: (state, marks) => judge(state, marks as readonly Mark[]),
     goOn: async (env) => {
       if (!env.names.has(`${DIR}/metadata.json`)) return;
-      const first = await open(env, 3, syncMode);
+      const first = await openScenarioIndex(env, 3, syncMode);
       await commit(first, { z: 1 });
       await first.persist('going on');
       await commit(first, { z: 2, y: 1 });
@@ -128,7 +132,7 @@ function scenario(name: string, steps: readonly Step[], syncMode: SyncMode): Cra
       while ((await first.compact()) !== null);
       const expected = stateOf(contentOf(first));
       await first.close();
-      const second = await open(env, 4, syncMode);
+      const second = await openScenarioIndex(env, 4, syncMode);
       const found = stateOf(contentOf(second));
       await second.close();
       if (found !== expected) throw new Error(`${found} after reopening, ${expected} before`);
