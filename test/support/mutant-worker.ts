@@ -16,7 +16,7 @@ registerHooks({
 
 let wrong: string[];
 try {
-  wrong = request.scenario === 'errors' ? await errorSweep() : await crashSweep();
+  wrong = request.scenario === 'errors' ? await errorSweep() : request.scenario.startsWith('corruption of ') ? await corruptions(request.scenario.slice('corruption of '.length)) : await crashSweep();
 } catch (error) {
   wrong = [`the workload itself fails: ${String(error)}`];
 }
@@ -26,9 +26,14 @@ async function crashSweep(): Promise<string[]> {
   const { explore } = await import('./crash-explorer.ts');
   const { allScenarios } = await import('./scenarios/all.ts');
   const isCalled = (one: { readonly name: string }): boolean => one.name.startsWith(request.scenario);
-  const scenario = allScenarios.find(isCalled) ?? (await import('./scenarios/durable-index-scenarios.ts')).durableIndexScenarios.find(isCalled);
+  const scenario =
+    allScenarios.find(isCalled) ??
+    (await import('./scenarios/durable-index-scenarios.ts')).durableIndexScenarios.find(isCalled) ??
+    (await import('./scenarios/backup-scenarios.ts')).backupScenarios.find(isCalled);
   if (scenario === undefined) throw new Error(`no scenario is called '${request.scenario}'`);
-  const result = await explore(scenario, { seed: 1, exhaustive: 7, samples: 8, maxStates: 3000, nestedEvery: 50, stopAtFirst: true });
+  // Of workloads that are long and costly: few choices at each point, but every point.
+  const choices = request.scenario.startsWith('backup') ? { exhaustive: 1, samples: 0, nestedEvery: 1e9, goOnEvery: 1e9 } : { exhaustive: 7, samples: 8, nestedEvery: 50 };
+  const result = await explore(scenario, { seed: 1, maxStates: 3000, stopAtFirst: true, ...choices });
   return [...result.violations.keys()];
 }
 
@@ -41,4 +46,9 @@ async function errorSweep(): Promise<string[]> {
     if (wrong.length > 0) return wrong;
   }
   return [];
+}
+
+async function corruptions(kind: string): Promise<string[]> {
+  const { corruptionSweep } = await import('./corruption/sweep.ts');
+  return (await corruptionSweep(1, 1_500, { maxViolations: 1, only: kind })).violations;
 }

@@ -108,6 +108,8 @@ class Judge {
   }
 
   #incomplete(index: DurableIndex, lost: readonly string[], tornTailBytes: number): Judgement {
+    const kind = kindOf(this.#damage.path);
+    if (kind === 'metadata.json' || kind === 'CURRENT' || kind === 'quarantine') return violation(`damage of ${kind} costs content: ${lost.join()}`);
     const isTail = this.#damage.path === newestLog(this.#specimen, this.#name);
     if (lost.length > 0) {
       const isOpen = index.losses.length > 0 || lost.some((text) => text.includes('was passed over'));

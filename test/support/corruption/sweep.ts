@@ -18,18 +18,27 @@ export interface SweepReport {
   slowestMs: number;
 }
 
-const MAX_VIOLATIONS = 20;
+const DEFAULT_VIOLATIONS = 20;
 
-/** `onDamage` is told before each damage, so that a watcher knows which one hangs. */
-export async function corruptionSweep(seed: number, wanted: number, onDamage: (what: string) => void = () => undefined): Promise<SweepReport> {
+export interface SweepOptions {
+  /** Told before each damage, so that a watcher knows which one hangs. */
+  readonly onDamage?: (what: string) => void;
+  readonly maxViolations?: number;
+  /** Only files of this kind. */
+  readonly only?: string;
+}
+
+export async function corruptionSweep(seed: number, wanted: number, options: SweepOptions = {}): Promise<SweepReport> {
+  const { onDamage = () => undefined, maxViolations = DEFAULT_VIOLATIONS, only } = options;
   const report: SweepReport = { seed, damages: 0, outcomes: { refused: 0, reported: 0, named: 0, harmless: 0 }, files: {}, harmless: {}, violations: [], maxRssBytes: 0, slowestMs: 0 };
-  for (let round = 0; report.damages < wanted && report.violations.length < MAX_VIOLATIONS; round++) {
+  for (let round = 0; report.damages < wanted && report.violations.length < maxViolations; round++) {
     const specimen = await buildSpecimen(seed + round);
     const random = seededRandom(seed + round);
     // Structural ones first, then bytes in random order.
-    const damages = [...structuralDamages(specimen), ...shuffled(byteDamages(specimen), random)];
+    const isWanted = ({ path }: FileDamage): boolean => only === undefined || kindOf(path) === only;
+    const damages = [...structuralDamages(specimen).filter(isWanted), ...shuffled(byteDamages(specimen).filter(isWanted), random)];
     for (const damage of damages.slice(0, Math.max(2_500, Math.min(damages.length, wanted)))) {
-      if (report.damages >= wanted || report.violations.length >= MAX_VIOLATIONS) break;
+      if (report.damages >= wanted || report.violations.length >= maxViolations) break;
       const disk = applyDamage(specimen.disk, damage, random);
       if (disk === null) continue;
       onDamage(describeDamage(damage));

@@ -6,5 +6,5 @@ const { seed, wanted } = workerData as SweepRequest;
 const say = (message: SweepMessage): void => parentPort?.postMessage(message);
 
 let count = 0;
-const report = await corruptionSweep(seed, wanted, (now) => say({ now, count: ++count }));
+const report = await corruptionSweep(seed, wanted, { onDamage: (now) => say({ now, count: ++count }) });
 say({ report });
