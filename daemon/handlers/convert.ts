@@ -87,8 +87,8 @@ export function runResult(owner: IndexOwner, counts: RunCounts, started: number,
 }
 
 export function toSegment(segment: SegmentInfo): SegmentWire {
-  const { id, file, bytes, checksum, docs, chunks, tombstones, minLsn, maxLsn, createdAt } = segment;
-  return { id, file, bytes, checksum, docs, chunks, tombstones, minLsn, maxLsn, createdAt };
+  const { id, file, bytes, checksum, docs, chunks, tombstones, minLsn, maxLsn, createdAt, contentVersions } = segment;
+  return { id, file, bytes, checksum, docs, chunks, tombstones, minLsn, maxLsn, createdAt, contentVersions };
 }
 
 /** Milliseconds with three decimals. */

@@ -254,6 +254,7 @@ export class CodeIndexOwner implements IndexOwner {
   /** Walks until the tree was seen once and what it differed in is indexed. */
   async #catchUp(follower: TreeFollower): Promise<void> {
     try {
+      await this.#stampNewRows();
       await follower.start();
       await this.#finishFirstPass();
     } catch (error) {
@@ -334,30 +335,34 @@ export class CodeIndexOwner implements IndexOwner {
     if (!this.#caughtUp) await this.#finishFirstPass();
   }
 
-  /** Rows made by another version of chunker or tokenizer are read again; they serve until they are replaced. [6.16] */
-  async #replaceStaleRows(): Promise<void> {
+  /** From now on new rows carry the versions they are made by; the rows so far keep theirs. Before anything is read. */
+  async #stampNewRows(): Promise<void> {
     const { contentVersions } = this.#services.ingest;
     const { chunker, tokenizer } = this.index.metadata.contentVersions;
-    if (this.#startedEmpty || (chunker === contentVersions.chunker && tokenizer === contentVersions.tokenizer)) return;
-    this.#services.log.info('index.stale-rows', { index: this.name, chunker, tokenizer });
-    await this.#readEverythingAgain();
+    if (chunker !== contentVersions.chunker || tokenizer !== contentVersions.tokenizer) await this.index.updateMetadata({ contentVersions });
+  }
+
+  /** Files whose rows were made by another version of chunker or tokenizer are read again; the old rows serve until then. [6.16] */
+  async #replaceStaleRows(): Promise<void> {
+    const stale = await this.index.staleKeys(this.#services.ingest.contentVersions);
+    if (stale.length === 0) return;
+    this.#services.log.info('index.stale-rows', { index: this.name, files: stale.length });
+    await this.#readAgain(stale);
   }
 
   async #rebuildNow(): Promise<void> {
     if (this.#refusal !== null) throw this.#refusal;
     if (this.#follower === null) throw new CairnError('UNSUPPORTED', `index '${this.name}' has no source tree to be built from`);
+    await this.#stampNewRows();
     await this.#follower.walkNow('rebuild');
-    await this.#readEverythingAgain();
+    await this.#readAgain(await this.#allPaths());
     this.#setCaughtUp();
   }
 
-  /** The versions are noted last: a rebuild that is cut off starts again, and finds its vectors in the cache. */
-  async #readEverythingAgain(): Promise<void> {
-    const paths = await this.#allPaths();
+  async #readAgain(paths: readonly string[]): Promise<void> {
     for (const path of paths) this.#forced.add(path);
     this.#scheduler.enqueue(paths, 'bulk');
     await this.#scheduler.barrier();
-    await this.index.updateMetadata({ contentVersions: this.#services.ingest.contentVersions });
   }
 
   async #allPaths(): Promise<string[]> {

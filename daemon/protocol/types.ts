@@ -468,6 +468,8 @@ export interface SegmentWire {
   readonly minLsn: number;
   readonly maxLsn: number;
   readonly createdAt: string;
+  /** Oldest versions of chunker and tokenizer that its rows were made by. */
+  readonly contentVersions: { readonly chunker: number; readonly tokenizer: number };
 }
 export interface IndexInspectResult {
   readonly index: string;

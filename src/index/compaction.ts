@@ -10,6 +10,7 @@ import type { IndexContext } from './index-context.ts';
 import { NO_ROWS, plus, LiveSet, type LiveCounts } from './live-set.ts';
 import { publishCopy, publishGeneration, type KeptSegment } from './publisher.ts';
 import type { SegmentHandle } from './segment-handle.ts';
+import { oldest } from './stale.ts';
 
 export function nextCompaction(context: IndexContext): CompactionPlan | null {
   const loads = context.table.segments.map((handle) => {
@@ -49,7 +50,7 @@ async function merge(context: IndexContext, inputs: readonly SegmentHandle[]): P
   const { env, runner, dir, metadata } = context;
   const built = await runner.run({
     kind: 'merge', dir, segment: newSegmentId(context), dimension: metadata.dimension,
-    createdAt: new Date(env.clock.now()).toISOString(), contentVersions: metadata.contentVersions,
+    createdAt: new Date(env.clock.now()).toISOString(), contentVersions: oldest(inputs.map(({ part }) => part.meta.contentVersions), metadata.contentVersions),
     inputs: inputs.map((handle) => ({ entry: handle.entry, live: handle.published?.words ?? null })),
   });
   return openBuilt(context, built, expected);

@@ -14,6 +14,7 @@ import { checkMetadata, encodeMetadata, METADATA_FILE } from './metadata.ts';
 import type { Snapshot } from './snapshot.ts';
 import { pinIndex, type IndexPin } from './pin.ts';
 import { repairIndex } from './repair.ts';
+import { isSameContent, staleKeys } from './stale.ts';
 import { statsOf } from './stats.ts';
 import type { Batch, CommitResult, DurableIndex, IndexMetadata, IndexStats, PersistResult, QuarantinedFile, RecoveryReport, RepairReport, VerifyReport } from './types.ts';
 import { verifyIndex } from './verify.ts';
@@ -108,12 +109,19 @@ export class OpenIndex implements DurableIndex {
     return listQuarantine(this.#context.env, this.#context.dir);
   }
 
+  async staleKeys(current: IndexMetadata['contentVersions']): Promise<readonly string[]> {
+    this.#requireOpen();
+    return staleKeys(this.#context, current);
+  }
+
   stats(): IndexStats {
     return statsOf(this.#context, this.#maintenance);
   }
 
   async updateMetadata(change: Partial<Pick<IndexMetadata, 'name' | 'sourceRoot' | 'embedder' | 'contentVersions'>>): Promise<void> {
     this.#requireOpen();
+    // Rows so far are of the old versions: they get their stamp before new rows can come.
+    if (change.contentVersions !== undefined && !isSameContent(change.contentVersions, this.metadata.contentVersions)) await this.#maintenance.persist('content versions');
     await this.#maintenance.exclusive(async () => {
       const { env, dir, lease } = this.#context;
       const metadata: IndexMetadata = { ...this.#context.metadata, ...change, modifiedAt: new Date(env.clock.now()).toISOString() };

@@ -30,7 +30,7 @@ export function statsOf(context: IndexContext, maintenance: Maintenance): IndexS
 
 function segmentInfo(handle: SegmentHandle): SegmentInfo {
   const { id, file, bytes, checksum, docs, chunks, minLsn, maxLsn, createdAt } = handle.entry;
-  return { id, file, bytes, checksum, docs, chunks, tombstones: docs - handle.live.counts.docs, minLsn, maxLsn, createdAt };
+  return { id, file, bytes, checksum, docs, chunks, tombstones: docs - handle.live.counts.docs, minLsn, maxLsn, createdAt, contentVersions: handle.part.meta.contentVersions };
 }
 
 /** What needs attention although nothing acknowledged is lost. */

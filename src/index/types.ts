@@ -24,7 +24,7 @@ export interface IndexMetadata {
   readonly embedder: EmbedderIdentity | null;
   /** Canonical source root of a code index; a hint that can be re-attached, no path inside the index decides anything. */
   readonly sourceRoot: string | null;
-  /** Versions of what decides the content of rows; rows of older versions are stale. [6.16] */
+  /** Versions of what decides the content of rows, for the rows that are added now; older rows are stale (stale.ts). [6.16] */
   readonly contentVersions: { readonly chunker: number; readonly tokenizer: number };
   readonly createdAt: string;
   readonly modifiedAt: string;
@@ -89,6 +89,8 @@ export interface SegmentInfo {
   readonly minLsn: number;
   readonly maxLsn: number;
   readonly createdAt: string;
+  /** Oldest versions of chunker and tokenizer that its rows were made by. */
+  readonly contentVersions: IndexMetadata['contentVersions'];
 }
 
 export interface IndexStats {
@@ -196,6 +198,8 @@ export interface DurableIndex {
   repair(options: { readonly dryRun: boolean; readonly signal?: AbortSignal }): Promise<RepairReport>;
   listQuarantine(): Promise<readonly QuarantinedFile[]>;
   stats(): IndexStats;
+  /** Keys of documents whose rows were not made by these versions of chunker and tokenizer. [6.16] */
+  staleKeys(current: IndexMetadata['contentVersions']): Promise<readonly string[]>;
   /** Holds the state of this moment on disk: nothing of it is removed until `release`. For backups. */
   pin(): Promise<IndexPin>;
   updateMetadata(change: Partial<Pick<IndexMetadata, 'name' | 'sourceRoot' | 'embedder' | 'contentVersions'>>): Promise<void>;

@@ -4,7 +4,7 @@ import { chmodSync, mkdirSync, renameSync, rmSync, symlinkSync, unlinkSync, utim
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import test, { type TestContext } from 'node:test';
-import { isCairnError } from '../../../src/api.ts';
+import { CHUNKER_VERSION, isCairnError, TOKENIZER_VERSION } from '../../../src/api.ts';
 import type { IndexOwner } from '../../../daemon/handlers/services.ts';
 import { checkLeaks } from '../../support/leaks.ts';
 import { never, RealDaemon, storedText, tableOf, until, type RealOptions, type Running } from './real-owners.ts';
@@ -275,15 +275,25 @@ test('[6.15] a rebuild reads every file again and the old rows serve meanwhile',
   assert.deepEqual(await tableOf(owner), daemon.disk());
 });
 
-test('[6.16] rows of an older chunker are replaced after opening', async (t) => {
-  const { daemon, running, owner } = await indexed(t, (d) => d.write('a.ts'));
-  await owner.index.updateMetadata({ contentVersions: { chunker: 0, tokenizer: 0 } });
-  await running.stop();
-  const again = await daemon.start();
-  const reopened = await again.owners.resolve({ index: owner.name });
-  await reopened.settled({ signal: never() });
-  assert.equal(again.ingest.stats.chunks > 0, true);
-  assert.deepEqual(reopened.index.metadata.contentVersions, again.ingest.contentVersions);
+test('[6.16] files with rows of an older chunker are read again by themselves after opening, once', async (t) => {
+  const older = { chunker: CHUNKER_VERSION - 1, tokenizer: TOKENIZER_VERSION };
+  const daemon = new RealDaemon(t);
+  for (let i = 0; i < 6; i++) daemon.write(`f${i}.ts`);
+  const first = await daemon.start({ contentVersions: older });
+  await (await first.owners.create({ root: daemon.root })).settled({ signal: never() });
+  await first.stop();
+  const second = await daemon.start();
+  const owner = await second.owners.resolve({ root: daemon.root });
+  assert.notEqual(storedText(owner, 'f1.ts'), null, 'the old rows serve');
+  await owner.settled({ signal: never() });
+  assert.equal(second.ingest.stats.files >= 6, true);
+  assert.deepEqual(owner.index.metadata.contentVersions, second.ingest.contentVersions);
+  assert.deepEqual(await owner.index.staleKeys(second.ingest.contentVersions), []);
+  assert.deepEqual(await tableOf(owner), daemon.disk());
+  await second.stop();
+  const third = await daemon.start();
+  await (await third.owners.resolve({ root: daemon.root })).settled({ signal: never() });
+  assert.equal(third.ingest.stats.chunks, 0, 'nothing is stale any more');
 });
 
 test('[4.15] closing saves everything: nothing is replayed at the next start', async (t) => {

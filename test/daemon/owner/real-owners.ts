@@ -19,6 +19,8 @@ import { WorkerWatcher } from '../../../daemon/watch/worker-watcher.ts';
 import type { IndexOwner } from '../../../daemon/handlers/services.ts';
 
 export interface RealOptions {
+  /** What this life of the daemon makes rows with; the present ones by default. */
+  readonly contentVersions?: { readonly chunker: number; readonly tokenizer: number };
   readonly embed?: boolean;
   readonly watch?: boolean;
   readonly index?: Partial<IndexOptions>;
@@ -71,7 +73,7 @@ export class RealDaemon {
       workers: 2,
       embedding: model === null ? null : { embedder: { model }, identity: model.identity },
       cache,
-      contentVersions: { chunker: CHUNKER_VERSION, tokenizer: TOKENIZER_VERSION },
+      contentVersions: options.contentVersions ?? { chunker: CHUNKER_VERSION, tokenizer: TOKENIZER_VERSION },
       dataDir: this.dataDir,
     });
     const watcher = options.watch === false ? null : new WorkerWatcher({ pollMs: 50, restartMs: 20, excluded: [this.dataDir] });
