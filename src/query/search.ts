@@ -12,7 +12,7 @@ import { requirePhrases } from './phrases.ts';
 import { MAX_TERMS, planQuery, withTerms, type QueryPlan } from './query-plan.ts';
 import { rankHits } from './hits.ts';
 import { withScratch, type Scratch } from './scratch.ts';
-import { addNearest, prepareVectors, type PreparedVectors, type QueryVectors } from './semantic.ts';
+import { addNearest, isNoise, prepareVectors, type PreparedVectors, type QueryVectors } from './semantic.ts';
 import { fileIdf, openParts, sumTotals, termStatistics, type PartQuery, type TermStatistics, type Totals } from './statistics.ts';
 import type { Lane, LaneReport, SearchRequest, SearchResult } from './types.ts';
 import { FEATURE_LANE, FEATURES, HYBRID, LEXICAL, RARE_WORD, type WeightSet } from './weights.ts';
@@ -38,10 +38,13 @@ export function search(snapshot: Snapshot, request: SearchRequest, query: QueryV
     const context = { parts, scratch, used, weights, vectors: prepared, limit: request.limit };
     const { list, final, isRareWord } = gather(plan, context, signal);
     throwIfCancelled(signal);
+    if (isNoise(list)) return { hits: [], lanes: lanes.map(withoutAnswer), candidates: 0 };
     const hits = rankHits(list, { plan: final, weights, scratch, isRareWord, limit: request.limit, explain: request.explain === true });
     return { hits, lanes, candidates: list.items.length };
   });
 }
+
+const withoutAnswer = (report: LaneReport): LaneReport => (report.lane === 'semantic' ? { ...report, reason: 'nothing near the query' } : report);
 
 function throwIfCancelled(signal: AbortSignal | undefined): void {
   if (signal?.aborted === true) throw new CairnError('CANCELLED', 'the search was cancelled');

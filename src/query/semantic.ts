@@ -9,7 +9,7 @@ import { inScope } from './lexical.ts';
 import type { Scratch } from './scratch.ts';
 import type { PartQuery } from './statistics.ts';
 import { selectTop } from './top-k.ts';
-import { CANDIDATES } from './weights.ts';
+import { CANDIDATES, SEMANTIC_FLOOR } from './weights.ts';
 
 /** The embedded query: as a whole, and without stop words for the comparison with paths. */
 export interface PreparedVectors {
@@ -76,6 +76,13 @@ export function vectorValues(candidate: Candidate, scratch: Scratch, vectors: Pr
   }
   candidate.vectorTop3 = (first + second + third) / Math.max(1, Math.min(3, to - from));
   return { max: first, centroid: scratch.centroids[candidate.doc] as number, path: pathCosine(columns, local, vectors) };
+}
+
+/** True when only vectors brought candidates, and none of them is near: what is left is noise, and nothing is the better answer. */
+export function isNoise({ items }: CandidateList): boolean {
+  const isFar = ({ lanes, cosines, bestVector, query, local }: Candidate): boolean =>
+    lanes.size === 1 && lanes.has('semantic') && (bestVector < 0 || (cosines?.[bestVector - query.part.chunkStart(local)] ?? 0) < SEMANTIC_FLOOR);
+  return items.length > 0 && items.every(isFar);
 }
 
 function pathCosine(columns: VectorColumns, local: number, vectors: PreparedVectors): number {

@@ -27,6 +27,17 @@ test('[6.7] the one file that holds a rare word ranks first, above files that on
   assert.equal(filesOf(snapshot, query)[0], 'deep/in/tests/fixtures/list_test.go');
 });
 
+test('[6.5] words that nothing holds or resembles find nothing, and the lane says so', () => {
+  const snapshot = corpus({ 'a.ts': 'parse the grammar', 'b.ts': 'listen on a socket' }, { embed: (text) => Float32Array.of(1, text.length / 1e6) });
+  const far = { vector: Float32Array.of(0.2, -1), pathVector: Float32Array.of(0.2, -1) };
+  const near = { vector: Float32Array.of(1, 0.1), pathVector: Float32Array.of(1, 0.1) };
+  const answer = search(snapshot, { query: 'zzzzqqqq', limit: 10 }, far);
+  assert.deepEqual(answer.hits, []);
+  assert.equal(answer.lanes.find(({ lane }) => lane === 'semantic')?.reason, 'nothing near the query');
+  assert.equal(search(snapshot, { query: 'zzzzqqqq', limit: 10 }, near).hits.length, 2, 'a near vector answers where words do not');
+  assert.equal(search(snapshot, { query: 'grammar', limit: 10 }, far).hits[0]?.key, 'a.ts', 'a word answers where vectors do not');
+});
+
 test('[6.7] an exact file name, with or without its folder, ranks first', () => {
   const files = { 'src/wal.ts': 'a', 'src/http/router.ts': 'b', 'docs/router.md': 'router.ts router.ts router.ts router router', 'src/app.ts': 'import "./http/router.ts"; // router.ts router.ts' };
   for (const query of ['router.ts', 'http/router.ts', './src/http/router.ts']) assert.equal(filesOf(corpus(files), query)[0], 'src/http/router.ts', query);
