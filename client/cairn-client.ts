@@ -79,6 +79,8 @@ export class CairnClient {
 
   readonly importIndex: Call<'index/import'> = (params, options) => this.request('index/import', params, options);
 
+  readonly migrateIndexes: Call<'index/migrate'> = (params, options) => this.request('index/migrate', params, options);
+
   // the daemon
   readonly health: CallWithoutParams<'daemon/health'> = (options) => this.request('daemon/health', {}, options);
   readonly status: CallWithoutParams<'daemon/status'> = (options) => this.request('daemon/status', {}, options);

@@ -15,6 +15,7 @@ export type { BuildRequest } from './import/build.ts';
 export { FOREIGN_LAYOUTS, type ForeignLayout, type ForeignPlan, type ForeignRequest } from './import/foreign.ts';
 export { ForeignImport, type ForeignImportInit } from './import/foreign-import.ts';
 export type { ImportReport, ImportWarning, Refusal } from './import/report.ts';
+export type { MigrationReport } from './import/migrate.ts';
 export type { IndexDefinition } from './index/metadata.ts';
 export type { BackupCause, BackupRecord } from './backup/backup-record.ts';
 export type { BackupInfo, BackupList, BackupProgress, Backups, BackupWatch, PruneResult } from './backup/backups.ts';

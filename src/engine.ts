@@ -15,6 +15,7 @@ import { openIndex } from './index/open-index.ts';
 import { adopt, type AdoptReport, type AdoptRequest } from './import/adopt.ts';
 import { buildIndex, type BuildRequest } from './import/build.ts';
 import type { ImportHost } from './import/host.ts';
+import { migrateMetadata, type MigrationReport } from './import/migrate.ts';
 import { sweepStaging } from './import/staging.ts';
 import { discover, readMetadata } from './index/index-directory.ts';
 import { newMetadata, type IndexDefinition } from './index/metadata.ts';
@@ -175,8 +176,7 @@ export class Engine {
       if (slot === undefined) throw new CairnError('NOT_FOUND', `there is no index '${name}'`);
       await slot.mutex.run(async () => {
         this.#lease.assertHeld();
-        await slot.index?.close();
-        slot.index = null;
+        await closeSlot(slot);
         const trashName = `${slot.directory}-${this.#env.clock.now()}-${this.#env.random.bytes(3).toString('hex')}`;
         await this.#audit.append({ action: options.purge ? 'index-purge' : 'index-delete', index: name, detail: `trash/${trashName}` });
         await moveFile(this.#env, join(this.#indexesDir, slot.directory), this.#trashDir, trashName);
@@ -220,12 +220,36 @@ export class Engine {
     return buildIndex(this.#importHost(), request);
   }
 
+  /**
+   * Brings metadata.json of an index that cannot be used because of its old schema to the present one. `name`: only this one (that
+   * of its directory). What fails is in `failed`, unchanged; indexes of the present schema are in neither list.
+   */
+  migrate(options: { readonly name?: string | undefined; readonly dryRun: boolean }): Promise<{ readonly migrated: readonly MigrationReport[]; readonly failed: readonly CairnError[] }> {
+    return this.#structure.run(async () => {
+      this.#requireOpen();
+      const migrated: MigrationReport[] = [];
+      const failed: CairnError[] = [];
+      for (const [name, slot] of [...this.#slots]) {
+        if (slot.metadata !== null || (options.name !== undefined && options.name !== name)) continue;
+        try {
+          const report = await migrateMetadata(this.#env, join(this.#indexesDir, slot.directory), { lease: this.#lease, dryRun: options.dryRun });
+          if (report === null) continue;
+          migrated.push(report);
+          if (report.changed) this.#relist(name, slot.directory, report.metadata);
+        } catch (error) {
+          if (!isCairnError(error)) throw error;
+          failed.push(error);
+        }
+      }
+      return { migrated, failed };
+    });
+  }
+
   /** Closes one index and keeps it listed; the next `get` opens it again. */
   async release(name: string): Promise<void> {
     const slot = this.#slots.get(name);
     await slot?.mutex.run(async () => {
-      await slot.index?.close();
-      slot.index = null;
+      await closeSlot(slot);
     });
   }
 
@@ -286,13 +310,17 @@ export class Engine {
       this.#lease.assertHeld();
       const slot = this.#slots.get(name) ?? { directory: name, metadata: null, error: null, index: null, mutex: new Mutex() };
       await slot.mutex.run(async () => {
-        await slot.index?.close();
-        slot.index = null;
+        await closeSlot(slot);
         slot.isSwapping = (await swap(slot.directory)) === 'pending';
-        await this.#finishSwap(slot);
-        slot.metadata = await readMetadata(this.#env, join(this.#indexesDir, slot.directory));
-        slot.error = null;
-        this.#slots.set(name, slot);
+        this.#slots.set(name, slot); // there is something new in its place, readable or not
+        try {
+          await this.#finishSwap(slot);
+          slot.metadata = await readMetadata(this.#env, join(this.#indexesDir, slot.directory));
+          slot.error = null;
+        } catch (error) {
+          if (isCairnError(error)) slot.error = error;
+          throw error;
+        }
       });
     });
   }
@@ -302,6 +330,15 @@ export class Engine {
     if (slot.isSwapping !== true) return;
     await finishRestores(this.#env, this.#dataDir, this.#lease);
     slot.isSwapping = false;
+  }
+
+  /** A failed index got a metadata.json that can be used. */
+  #relist(oldName: string, directory: string, metadata: IndexMetadata): void {
+    this.#slots.delete(oldName);
+    const taken = this.#slots.get(metadata.name);
+    const error = taken === undefined ? null : new CairnError('ALREADY_EXISTS', `${directory}: its metadata.json says '${metadata.name}', the name of the index in ${taken.directory}`, { path: directory });
+    const name = error === null ? metadata.name : directory;
+    this.#slots.set(name, { directory, metadata: error === null ? metadata : null, error, index: null, mutex: new Mutex() });
   }
 
   #importHost(): ImportHost {
@@ -357,6 +394,13 @@ export class Engine {
     }
     this.#orphans = orphans;
   }
+}
+
+/** An index whose closing fails is closed all the same: the next one who asks opens it anew. */
+async function closeSlot(slot: Slot): Promise<void> {
+  const { index } = slot;
+  slot.index = null;
+  await index?.close();
 }
 
 function entryOf(name: string, slot: Slot): IndexEntry {

@@ -6,7 +6,7 @@ import { backupCreateCommand, backupListCommand, backupPruneCommand, backupResto
 import { daemonStatusCommand, logsCommand, restartCommand, startCommand, stopCommand } from './commands/daemon.ts';
 import { doctorCommand } from './commands/doctor.ts';
 import { grepCommand } from './commands/grep.ts';
-import { importCommand } from './commands/import.ts';
+import { importCommand, migrateCommand } from './commands/import.ts';
 import { indexCommand } from './commands/index-tree.ts';
 import { deleteCommand, flushCommand, inspectCommand, verifyCommand } from './commands/maintain.ts';
 import { repairCommand } from './commands/repair.ts';
@@ -165,6 +165,7 @@ function addIndexes(program: Command, io: Io, done: Done): void {
     .option('--dimension <n>', 'if the data do not tell it', wholeNumber(0, 16_384))
     .addOption(new Option('--metric <metric>', 'if the data do not tell it').choices(['cosine', 'dot', 'euclidean']))
     .action(run(io, done, importCommand));
+  program.command('migrate').argument('[index]', 'only this index').description('Brings indexes of an older schema to the present one').option('--dry-run', 'say what would be changed, and change nothing').action(run(io, done, migrateCommand));
   program.command('list').description('Lists all indexes').action(run(io, done, (own: Io, options: CommonOptions) => listCommand(own, options)));
   const target = (name: string, description: string): Command => addTarget(program.command(name).argument('[index]', 'name or directory (default: the index around here)').description(description));
   target('status', 'Shows the daemon and its indexes').action(run(io, done, statusCommand));

@@ -6,7 +6,7 @@ import type { Services } from './services.ts';
 
 const LAYOUTS = ['cairn', 'codanna', 'dvecdb', 'trusty'] as const;
 
-export function importMethods(services: Services): MethodGroup<'index/import'> {
+export function importMethods(services: Services): MethodGroup<'index/import' | 'index/migrate'> {
   return {
     'index/import': {
       lane: 'write',
@@ -20,6 +20,19 @@ export function importMethods(services: Services): MethodGroup<'index/import'> {
         const started = performance.now();
         const { metadataFrom, ...outcome } = await services.importer.import({ ...request, from, signal: context.signal, onProgress: context.progress(progressToken) });
         return { ...outcome, from, ...(metadataFrom === null ? {} : { metadataFrom }), tookMs: round(performance.now() - started) };
+      },
+    },
+    'index/migrate': {
+      lane: 'write',
+      summary: 'Brings the metadata.json of indexes of an older schema to the present one, keeping the old file.',
+      params: params({ index: field.indexName().optional(), dryRun: field.flag().optional() }),
+      handler: async ({ index, dryRun = false }) => {
+        const { migrated, failed } = await services.importer.migrate({ name: index, dryRun });
+        return {
+          dryRun,
+          migrated: migrated.map(({ directory, from, to, steps, backup, metadata }) => ({ index: metadata.name, path: directory, from, to, steps, backup, metadata: { ...metadata } })),
+          failed: failed.map(({ path, code, message }) => ({ path: path ?? '', code, reason: message })),
+        };
       },
     },
   };

@@ -2,7 +2,8 @@
  * What handlers ask of the rest of the daemon. daemon/owner implements IndexOwner and IndexOwners; daemon/main.ts puts all
  * together. Interfaces only: handlers are tested against doubles of these.
  */
-import type { Backups, Batch, CommitResult, DurableIndex, Embedder, ForeignLayout, ImportReport, IndexKind, Metric, RepairAction, RepairReport } from '../../src/api.ts';
+import type { Backups, Batch, CommitResult, DurableIndex, Embedder, ForeignLayout, ImportReport, IndexKind, Metric, MigrationReport, RepairAction, RepairReport } from '../../src/api.ts';
+import type { CairnError } from '../errors.ts';
 import type { Config } from '../config/config.ts';
 import type { Metrics } from '../rpc/metrics.ts';
 import type { DaemonState, FailedIndex, IndexState, IndexStatus, OrphanDirectory, ProgressValue } from '../protocol/types.ts';
@@ -158,6 +159,8 @@ export interface ImportOutcome extends ImportReport {
 /** Takes indexes in: all of one, or nothing. */
 export interface IndexImporter {
   import(request: ImportRequest): Promise<ImportOutcome>;
+  /** Brings old metadata to the present schema. */
+  migrate(options: { readonly name?: string | undefined; readonly dryRun: boolean }): Promise<{ readonly migrated: readonly MigrationReport[]; readonly failed: readonly CairnError[] }>;
 }
 
 export interface Services {

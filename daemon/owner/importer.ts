@@ -35,6 +35,10 @@ export class Importer implements IndexImporter {
     return outcome;
   }
 
+  migrate(options: { readonly name?: string | undefined; readonly dryRun: boolean }): ReturnType<IndexImporter['migrate']> {
+    return this.#services.engine.migrate(options);
+  }
+
   async #freeRoot(wanted: string): Promise<string> {
     const root = await checkRoot(wanted);
     const same = this.#services.engine.list().find(({ metadata }) => metadata?.sourceRoot === root);

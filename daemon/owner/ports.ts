@@ -1,7 +1,7 @@
 /**
  * What an owner needs of the engine, narrow enough for doubles. daemon/main.ts gives the real ones (engine-ports.ts).
  */
-import type { AdoptReport, AdoptRequest, BuildRequest, CrawledFile, DurableIndex, EmbedderIdentity, IndexMetadata, IngestRequest, IngestResult, Metric, RepairAction } from '../../src/api.ts';
+import type { AdoptReport, AdoptRequest, BuildRequest, CrawledFile, DurableIndex, EmbedderIdentity, IndexMetadata, IngestRequest, IngestResult, Metric, MigrationReport, RepairAction } from '../../src/api.ts';
 import type { CairnError } from '../errors.ts';
 
 /** A source tree; each crawl reads the ignore rules again. */
@@ -38,6 +38,7 @@ export interface EnginePort {
   readonly orphans: readonly string[];
   adopt(request: AdoptRequest): Promise<AdoptReport>;
   build(request: BuildRequest): Promise<void>;
+  migrate(options: { readonly name?: string | undefined; readonly dryRun: boolean }): Promise<{ readonly migrated: readonly MigrationReport[]; readonly failed: readonly CairnError[] }>;
   list(): readonly EngineEntry[];
   get(name: string): Promise<DurableIndex>;
   create(definition: {

@@ -34,6 +34,7 @@ export interface Methods {
   'search/grep': { readonly params: T.GrepParams; readonly result: T.GrepResult };
   'search/symbols': { readonly params: T.SymbolsParams; readonly result: T.SymbolsResult };
   'index/import': { readonly params: T.IndexImportParams; readonly result: T.IndexImportResult };
+  'index/migrate': { readonly params: T.IndexMigrateParams; readonly result: T.IndexMigrateResult };
   'vectors/put': { readonly params: T.VectorsPutParams; readonly result: T.VectorsWriteResult };
   'vectors/get': { readonly params: T.VectorsGetParams; readonly result: T.VectorsGetResult };
   'vectors/delete': { readonly params: T.VectorsDeleteParams; readonly result: T.VectorsWriteResult };
@@ -67,7 +68,7 @@ const METHOD_SET: Readonly<Record<MethodName, true>> = {
   'index/verify': true, 'index/repair': true, 'index/inspect': true, 'index/delete': true, 'index/rebuild': true,
   'backup/create': true, 'backup/list': true, 'backup/verify': true, 'backup/restore': true, 'backup/prune': true,
   'search/query': true, 'search/grep': true, 'search/symbols': true,
-  'index/import': true, 'vectors/put': true, 'vectors/get': true, 'vectors/delete': true, 'vectors/search': true, 'vectors/scan': true,
+  'index/import': true, 'index/migrate': true, 'vectors/put': true, 'vectors/get': true, 'vectors/delete': true, 'vectors/search': true, 'vectors/scan': true,
   'graph/definition': true, 'graph/references': true, 'graph/callers': true, 'graph/callees': true,
 };
 /** All method names, complete by construction. */

@@ -84,6 +84,31 @@ export interface VectorsScanResult {
   readonly lsn: number;
 }
 
+// ---- index/migrate
+export interface IndexMigrateParams {
+  /** Only this index (one that is listed as failed); all by default. */
+  readonly index?: string;
+  /** Say what would be changed, and change nothing. */
+  readonly dryRun?: boolean;
+}
+export interface IndexMigrateResult {
+  readonly dryRun: boolean;
+  /** Indexes of an older schema. Those of the present one are not named. */
+  readonly migrated: readonly {
+    readonly index: string;
+    readonly path: string;
+    readonly from: number;
+    readonly to: number;
+    readonly steps: readonly string[];
+    /** Copy of the old metadata.json; null in a dry run. */
+    readonly backup: string | null;
+    /** metadata.json as it is now, or would be. */
+    readonly metadata: Readonly<Record<string, unknown>>;
+  }[];
+  /** What cannot be brought to the present schema, and was not changed. */
+  readonly failed: readonly { readonly path: string; readonly code: string; readonly reason: string }[];
+}
+
 // ---- index/import
 export interface IndexImportParams {
   /** A directory; of 'trusty' a file. */

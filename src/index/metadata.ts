@@ -95,6 +95,9 @@ export function decodeMetadata(bytes: Uint8Array, path: string): DecodedMetadata
   if (Number.isSafeInteger(schema) && (schema as number) > METADATA_SCHEMA) {
     throw new CairnError('NEWER_FORMAT', `${path}: schemaVersion ${String(schema)}, this cairn reads ${METADATA_SCHEMA}`, { path, hint: 'Use the cairn version that wrote it, or a newer one.' });
   }
+  if (!Object.hasOwn(value, 'schemaVersion')) {
+    throw new CairnError('CORRUPT', `${path}: it has no schemaVersion`, { path, offset: 0, hint: 'Written by hand? `cairn migrate --dry-run` shows how it would be completed.' });
+  }
   const { checksum, ...metadata } = value;
   const problem = problemOf(metadata);
   if (problem !== null) throw corrupt(path, problem);

@@ -1,4 +1,4 @@
-/** cairn import: an index directory that is not listed, or another program's data, as a new index. */
+/** cairn import: an index directory that is not listed, or another program's data, as a new index. cairn migrate: old metadata. */
 import { resolve } from 'node:path';
 import type { IndexImportParams, IndexImportResult } from '../../../daemon/protocol/types.ts';
 import { EXIT } from '../exit-codes.ts';
@@ -44,4 +44,22 @@ function print(io: Io, options: CommonOptions, result: IndexImportResult): void 
     io.stdout.write(`${style.bad('refused')} ${count(n)}: ${oneLine(reason)}\n`);
     for (const example of examples.slice(0, 3)) io.stdout.write(`         ${oneLine(example)}\n`);
   }
+}
+
+/** Exit code 3 when an index cannot be brought to the present schema. */
+export async function migrateCommand(io: Io, index: string | undefined, options: CommonOptions & { readonly dryRun?: boolean | undefined }): Promise<ExitCode> {
+  return withClient(io, options, async (client) => {
+    const result = await client.migrateIndexes({ ...(index === undefined ? {} : { index }), dryRun: options.dryRun === true }, { signal: io.signal });
+    if (options.json === true) writeJson(io, result);
+    else {
+      const style = styleFor(io, options);
+      for (const { index: name, from, to, steps, backup } of result.migrated) {
+        io.stdout.write(`${style.bold(oneLine(name))}: schema ${from} ${result.dryRun ? 'would become' : 'became'} ${to}${backup === null ? '' : `; the old metadata.json is kept at ${oneLine(backup)}`}\n`);
+        for (const step of steps) io.stdout.write(`  ${oneLine(step)}\n`);
+      }
+      for (const { path, code, reason } of result.failed) io.stdout.write(`${style.bad('failed')} ${oneLine(path)}: ${code}: ${oneLine(reason)}\n`);
+      if (result.migrated.length + result.failed.length === 0) io.stdout.write('nothing to migrate\n');
+    }
+    return result.failed.length > 0 ? EXIT.damaged : EXIT.ok;
+  });
 }
