@@ -492,7 +492,7 @@ export interface IndexInspectResult {
   readonly memoryBytes: number;
   readonly batchesCommitted: number;
   readonly bytesWritten: { readonly wal: number; readonly flush: number; readonly compaction: number; readonly manifest: number };
-  readonly recovery: { readonly generation: number; readonly replayedBatches: number; readonly tornTailBytes: number; readonly orphansRemoved: readonly string[]; readonly quarantined: readonly { readonly file: string; readonly reason: string }[]; readonly degraded: readonly string[]; readonly durationMs: number };
+  readonly recovery: { readonly generation: number; readonly replayedBatches: number; readonly tornTailBytes: number; readonly orphansRemoved: readonly string[]; readonly quarantined: readonly { readonly file: string; readonly reason: string }[]; readonly degraded: readonly string[]; readonly warnings?: readonly string[]; readonly durationMs: number };
 }
 export interface IndexDeleteParams extends IndexRef {
   /** Remove the bytes. Without it the directory is kept aside and named in the result. */

@@ -31,6 +31,7 @@ export async function inspectCommand(io: Io, target: string | undefined, options
       ['recovery', `${plural(found.recovery.replayedBatches, 'batch')} replayed in ${duration(found.recovery.durationMs)}, ${bytes(found.recovery.tornTailBytes)} of torn log cut`],
     ]));
     for (const { file, reason } of found.recovery.quarantined) io.stdout.write(`${style.bad('quarantined')} ${oneLine(file)}: ${oneLine(reason)}\n`);
+    for (const warning of found.recovery.warnings ?? []) io.stdout.write(`${style.warn('note:')} ${oneLine(warning)}\n`);
     const rows = found.segments.map((segment) => [
       oneLine(segment.file), bytes(segment.bytes), count(segment.docs), count(segment.chunks), count(segment.tombstones), `${segment.minLsn}-${segment.maxLsn}`, oneLine(segment.checksum), oneLine(segment.createdAt),
     ]);

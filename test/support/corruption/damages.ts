@@ -52,7 +52,7 @@ export function kindOf(path: string): string {
   const name = basename(path);
   if (path.includes('/quarantine/')) return 'quarantine';
   if (path.includes('/embeddings/')) return `cache${name.slice(name.lastIndexOf('.'))}`;
-  return /\.wal$/.test(name) ? 'wal' : /\.cairn$/.test(name) ? 'segment' : /\.tomb$/.test(name) ? 'tombstones' : /^manifest-/.test(name) ? 'manifest' : name;
+  return name.endsWith('.wal') ? 'wal' : name.endsWith('.cairn') ? 'segment' : name.endsWith('.tomb') ? 'tombstones' : name.startsWith('manifest-') ? 'manifest' : name;
 }
 
 export function describeDamage({ kind, path, at, length }: FileDamage): string {
