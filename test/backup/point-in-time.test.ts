@@ -51,7 +51,7 @@ class History {
 }
 
 async function restored(one: TestEngine, request: { readonly toLsn?: number; readonly toTime?: number; readonly backup?: string }): Promise<{ readonly lsn: number; readonly content: Content }> {
-  const { lsn, index } = await one.engine.backups.restore({ index: 'sample', as: 'copy', ...request });
+  const { lsn } = await one.engine.backups.restore({ index: 'sample', as: 'copy', ...request });
   const content = await one.content('copy');
   await one.engine.delete('copy', { purge: true });
   return { lsn, content };
