@@ -229,7 +229,8 @@ export class Engine {
       this.#requireOpen();
       const migrated: MigrationReport[] = [];
       const failed: CairnError[] = [];
-      for (const [name, slot] of [...this.#slots]) {
+      const listed = [...this.#slots]; // a migrated one is listed anew
+      for (const [name, slot] of listed) {
         if (slot.metadata !== null || (options.name !== undefined && options.name !== name)) continue;
         try {
           const report = await migrateMetadata(this.#env, join(this.#indexesDir, slot.directory), { lease: this.#lease, dryRun: options.dryRun });
