@@ -45,8 +45,7 @@ export async function stageIndex(env: Env, target: string, plan: StagePlan, watc
   const own = (name: string, content: Uint8Array): Promise<void> => createFileDurable(env, target, name, (file) => file.write(content, 0));
   await own(manifestFile(manifest.generation), bytes);
   await own(CURRENT_FILE, encodeCurrent(currentFor(manifest.generation, manifest.epoch, bytes)));
-  await own(METADATA_FILE, encodeMetadata(plan.metadata));
-  await env.syncDir(target);
+  await own(METADATA_FILE, encodeMetadata(plan.metadata)); // the last sync of the directory covers the links too
 }
 
 /** A later generation than any that gave its number to a tombstone file here. */

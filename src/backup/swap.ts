@@ -104,7 +104,9 @@ export async function finishRestores(env: Env, dataDir: string, lease: WriterLea
 
 /** Removes what was never committed. Must not run beside a restore. */
 export async function sweepJobs(env: Env, dataDir: string): Promise<void> {
-  for (const jobDir of await jobs(env, dataDir)) if ((await readIntent(env, jobDir)) === null) await removeTree(env, jobDir);
+  for (const jobDir of await jobs(env, dataDir)) {
+    if ((await readIntent(env, jobDir)) === null) await removeTree(env, jobDir);
+  }
 }
 
 async function jobs(env: Env, dataDir: string): Promise<string[]> {

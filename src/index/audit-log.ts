@@ -3,7 +3,9 @@
  * Append-only; a torn last line (crash while appending) is closed with a newline by the next append, never removed.
  */
 import { join } from 'node:path';
+import { writeFileAtomic } from '../env/atomic-file.ts';
 import type { Env, EnvFile } from '../env/env.ts';
+import { isCairnError } from '../util/errors.ts';
 import { Mutex } from './mutex.ts';
 
 export interface AuditEntry {
@@ -14,6 +16,7 @@ export interface AuditEntry {
 
 const FILE = 'audit.log';
 const NEWLINE = 0x0a;
+const MAX_BYTES = 1 << 30;
 
 export class AuditLog {
   readonly #env: Env;
@@ -42,9 +45,20 @@ export class AuditLog {
 
   async #open(): Promise<EnvFile> {
     const path = join(this.#dir, FILE);
-    if ((await this.#env.stat(path)) !== null) return this.#env.open(path, 'update');
+    if ((await this.#env.stat(path)) !== null) return this.#existing(path);
     const file = await this.#env.open(path, 'create');
     await this.#env.syncDir(this.#dir);
     return file;
+  }
+
+  /** A file whose sync failed takes no more writes: what it holds goes into a new one. */
+  async #existing(path: string): Promise<EnvFile> {
+    try {
+      return await this.#env.open(path, 'update');
+    } catch (error) {
+      if (!isCairnError(error, 'POISONED')) throw error;
+      await writeFileAtomic(this.#env, this.#dir, FILE, await this.#env.readFile(path, MAX_BYTES));
+      return this.#env.open(path, 'update');
+    }
   }
 }

@@ -132,7 +132,7 @@ function scenario(name: string, steps: readonly Step[], archive = false): CrashS
       const engine = await open(env, 2, archive);
       try {
         await engine.backups.sweep();
-        return await describe(env, engine);
+        return await describe(env, engine, archive);
       } finally {
         await engine.close();
       }
@@ -143,7 +143,7 @@ function scenario(name: string, steps: readonly Step[], archive = false): CrashS
 }
 
 /** `<state of x>|<id>=<documents> …`; throws for anything that is not whole. */
-async function describe(env: MemoryEnv, engine: Engine): Promise<string> {
+async function describe(env: MemoryEnv, engine: Engine, archive: boolean): Promise<string> {
   const entry = engine.entry('x');
   if (entry === null) return 'no index|';
   const index = await engine.get('x');
@@ -152,10 +152,18 @@ async function describe(env: MemoryEnv, engine: Engine): Promise<string> {
   const { backups, unreadable } = await engine.backups.list('x');
   assert.deepEqual(unreadable, []);
   for (const { record } of backups) assert.deepEqual((await engine.backups.verify('x', record.id)).damages, []);
+  if (archive && backups.length > 0) await reachesNow(engine, index);
   const shelf = await env.readdir(`${ROOT}/backups/x`).catch(() => []);
   assert.deepEqual(shelf.sort(), backups.map(({ record }) => record.id).sort(), 'half-made backups are swept');
   assert.deepEqual(await env.readdir(`${ROOT}/restoring`).catch(() => []), [], 'nothing is left of restores');
   return `${readState(index)}|${backups.map(({ record }) => `${record.id}=${record.docs}`).join(' ')}`;
+}
+
+/** A backup, the archive and the living log together lead to the present. */
+async function reachesNow(engine: Engine, index: DurableIndex): Promise<void> {
+  const { index: name } = await engine.backups.restore({ index: 'x', toLsn: index.version, as: 'now' });
+  assert.equal(readState(await engine.get(name)), readState(index));
+  await engine.delete(name, { purge: true });
 }
 
 function judge(state: string, marks: readonly Mark[]): string | null {
@@ -213,6 +221,7 @@ async function goOn(env: MemoryEnv, archive: boolean): Promise<void> {
 
 export const backupScenarios: readonly CrashScenario[] = [
   scenario('backup, made and pruned', [{ a: 1, b: 1 }, 'persist', { c: 1 }, 'backup', { b: 2, a: 0 }, 'persist', 'backup', 'prune', { d: 1 }]),
-  scenario('backup, restored', [{ a: 1, b: 1 }, 'persist', { c: 1 }, 'backup', { a: 0, b: 2 }, 'persist', { restore: 'first' }, { d: 1 }, 'persist']),
+  scenario('backup, restored', [{ a: 1, b: 1 }, 'persist', { c: 1 }, 'backup', { a: 0, b: 2 }, { restore: 'first' }, { d: 1 }]),
   scenario('backup, restored to a point', [{ a: 1 }, 'backup', { b: 1 }, 'persist', { a: 2 }, 'persist', { c: 1 }, { restore: 3 }, { d: 1 }], true),
+  scenario('backup, archived log', [{ a: 1 }, 'backup', { b: 1 }, 'persist', { a: 2 }, 'persist', { c: 1 }, 'persist'], true),
 ];
