@@ -14,6 +14,14 @@ export const SPAWN_INTERVAL_MS = 10_000;
 /** The part of the log that an error message looks at. */
 const LOG_TAIL_BYTES = 16 * 1024;
 
+/**
+ * Both only bound memory and can only be set at the start of a process; a daemon that is started without them works the same.
+ * A young generation of 4 MB instead of 16 or 32 in each thread, and threads that may collect garbage when a job is done.
+ */
+const NODE_FLAGS = ['--max-semi-space-size=4', '--expose-gc'];
+/** For glibc: two heaps instead of one per thread, and large blocks go back to the system at once instead of being kept. */
+const MALLOC = { MALLOC_ARENA_MAX: '2', MALLOC_MMAP_THRESHOLD_: '524288', MALLOC_TRIM_THRESHOLD_: '1048576' };
+
 export interface SpawnOptions {
   readonly endpoint: Endpoint;
   readonly env: Environment;
@@ -48,9 +56,9 @@ export function spawnDaemon(options: SpawnOptions): Started | null {
   try {
     // Options and test hooks of this Node are not meant for the daemon.
     const { NODE_OPTIONS: _options, NODE_TEST_CONTEXT: _test, NODE_CHANNEL_FD: _channel, ...inherited } = env;
-    const child = spawn(options.execPath ?? process.execPath, [entry], {
+    const child = spawn(options.execPath ?? process.execPath, [...NODE_FLAGS, entry], {
       cwd: endpoint.dataDir, detached: true, stdio: ['ignore', log, log], windowsHide: true,
-      env: { ...inherited, CAIRN_DATA_DIR: endpoint.dataDir },
+      env: { ...MALLOC, ...inherited, CAIRN_DATA_DIR: endpoint.dataDir },
     });
     let ended: number | string | null = null;
     child.on('error', (error) => (ended ??= errnoOf(error) ?? error.message));

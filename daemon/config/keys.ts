@@ -29,7 +29,7 @@ export const CONFIG_KEYS = {
   'log.keep': integer(1, 100, 5, 'Rotated log files that are kept.'),
   'storage.syncMode': choice(['always', 'interval', 'off'], 'always', 'When a change counts as stored: after fsync, within syncIntervalMs, or when the system likes.'),
   'storage.syncIntervalMs': integer(1, 60_000, 200, 'With syncMode interval: the most that a power cut can lose.'),
-  'storage.memtableMaxChunks': integer(1, 1_000_000, 8_192, 'Chunks in memory after which they are written to a segment.'),
+  'storage.memtableMaxChunks': integer(1, 1_000_000, 4_096, 'Chunks in memory after which they are written to a segment.'),
   'storage.memtableMaxBytes': integer(1024, 2 ** 31, 64 * MIB, 'Bytes in memory after which they are written to a segment.'),
   'storage.walFileMaxBytes': integer(4096, 2 ** 31, 32 * MIB, 'Size at which a new write-ahead-log file is begun.'),
   'storage.compactionFanIn': integer(2, 64, 4, 'Segments of similar size that are merged into one.'),

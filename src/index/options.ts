@@ -6,7 +6,7 @@ export const DEFAULT_INDEX_OPTIONS: IndexOptions = {
   syncMode: 'always',
   syncIntervalMs: 200,
   // Small enough that memory stays flat and a flush takes about a second, large enough that few segments are made.
-  memtableMaxChunks: 8192,
+  memtableMaxChunks: 4096,
   memtableMaxBytes: 64 << 20,
   walFileMaxBytes: 32 << 20,
   compactionFanIn: 4,

@@ -48,7 +48,7 @@ async function newestDocs(env: Env, job: FlushJob): Promise<Map<string, Uint8Arr
   const newest = new Map<string, Uint8Array>();
   const walDir = join(job.dir, WAL_DIRECTORY);
   await replayWal(env, walDir, { after: job.afterLsn, upTo: job.uptoLsn }, (record) => {
-    const { puts, deletes } = decodeBatch(Buffer.from(record.payload), `${walDir} at LSN ${record.lsn}`, 0);
+    const { puts, deletes } = decodeBatch(record.payload, `${walDir} at LSN ${record.lsn}`, 0);
     for (const key of deletes) newest.delete(key);
     for (const doc of puts) newest.set(peekDocHeader(doc).key, doc);
   });
