@@ -19,8 +19,8 @@ import { openTrusty } from './trusty.ts';
 
 const READERS: Readonly<Record<ForeignLayout, OpenForeign>> = { codanna: openCodanna, dvecdb: openDvecdb, trusty: openTrusty };
 /** A batch is one commit: some of them make an fsync worth it, not so many that readers wait. */
-const BATCH_ITEMS = 512;
-const BATCH_BYTES = 4 * 1024 * 1024;
+const BATCH_ITEMS = 128;
+const BATCH_BYTES = 1024 * 1024;
 
 class ImportWorker {
   readonly #setup: ImportSetup;

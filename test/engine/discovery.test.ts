@@ -1,0 +1,66 @@
+// Start-up over many indexes reads metadata.json of each and nothing else; metadata.json is replaced whole or not at all.
+import assert from 'node:assert/strict';
+import { cpSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { basename, join } from 'node:path';
+import { test } from 'node:test';
+import { fileURLToPath } from 'node:url';
+import { asEpoch, CairnError, Engine, nodeEnv, type Env } from '../../src/api.ts';
+import { writeFileAtomic } from '../../src/env/atomic-file.ts';
+import { decodeMetadata, encodeMetadata, newMetadata } from '../../src/index/metadata.ts';
+import { checkLeaks } from '../support/leaks.ts';
+import { failingEnv } from '../support/failing-env.ts';
+import { tempDir } from '../support/temp-dir.ts';
+
+checkLeaks();
+
+const FIXTURE = fileURLToPath(new URL('../compat/fixtures/format-1/index', import.meta.url));
+const lease = { epoch: asEpoch(9), assertHeld: () => undefined };
+
+test('[3.4] [3.5] [3.9] every index is found by its metadata.json alone, before any log or segment is touched; a bad one is listed, an open one is whole', async (t) => {
+  const dataDir = tempDir(t);
+  const count = 60;
+  for (let i = 0; i < count; i++) {
+    const dir = join(dataDir, 'indexes', `i${i}`);
+    cpSync(FIXTURE, dir, { recursive: true });
+    writeFileSync(join(dir, 'metadata.json'), encodeMetadata(newMetadata({ name: `i${i}`, kind: 'code', dimension: 4 }, 0)));
+  }
+  writeFileSync(join(dataDir, 'indexes', 'i7', 'metadata.json'), 'not json');
+  mkdirSync(join(dataDir, 'indexes', '.hidden'));
+  const read: string[] = [];
+  const real = nodeEnv();
+  const env: Env = { ...real, readFile: (path, max) => (read.push(path), real.readFile(path, max)), open: (path, mode) => (read.push(path), real.open(path, mode)) };
+  const engine = await Engine.open({ dataDir, lease, env });
+  t.after(() => engine.close());
+  assert.equal(engine.list().length, count);
+  assert.deepEqual(engine.list().filter(({ state }) => state !== 'closed').map(({ name, state }) => [name, state]), [['i7', 'failed']]);
+  const indexes = join(dataDir, 'indexes');
+  assert.deepEqual([...new Set(read.filter((path) => path.startsWith(indexes)).map((path) => basename(path)))], ['metadata.json']);
+  assert.equal(readFileSync(join(indexes, 'i7', 'metadata.json'), 'utf8'), 'not json');
+  assert.equal((await engine.get('i3')).stats().docs > 0, true);
+  assert.equal(engine.list().filter(({ state }) => state === 'open').length, 1);
+});
+
+test('[3.18] whatever call of a metadata write fails, the file is the old one or the new one, whole', async (t) => {
+  const dir = tempDir(t);
+  const env = failingEnv(nodeEnv());
+  const version = (owner: string) => newMetadata({ name: 'x', kind: 'vector', dimension: 3, owner }, 0);
+  await writeFileAtomic(env, dir, 'metadata.json', encodeMetadata(version('first')));
+  for (let failing = 0; ; failing++) {
+    let calls = 0;
+    env.fail = (call, path) => {
+      if (calls++ === failing) throw new CairnError('IO', `${call} ${path} fails`);
+    };
+    const owner = `attempt ${failing}`;
+    const error = await writeFileAtomic(env, dir, 'metadata.json', encodeMetadata(version(owner))).then(() => null, (reason: unknown) => reason);
+    env.fail = () => undefined;
+    const path = join(dir, 'metadata.json');
+    const { metadata, hasChecksum } = decodeMetadata(readFileSync(path), path);
+    assert.ok(hasChecksum);
+    if (error === null) {
+      assert.equal(metadata.owner, owner);
+      assert.ok(failing >= 4, `${failing} calls were made to fail`);
+      return;
+    }
+    assert.ok([owner, 'first', `attempt ${failing - 1}`].includes(metadata.owner), metadata.owner);
+  }
+});
