@@ -138,8 +138,12 @@ export class Backups {
       const { env, lease, audit, root } = this.#host;
       const { backups } = await readShelf(env, root, name);
       const wanted = await candidates(env, backups, rules);
-      if (wanted.length === 0) return { removed: [], kept: backups.length, freedBytes: 0, lastGood: null };
-      const good = await newestGood(env, backups, meter('verify', backups.at(-1) === undefined ? 0 : totalBytes((backups.at(-1) as ShelvedBackup).record), watch));
+      const newest = backups.at(-1);
+      if (wanted.length === 0 || newest === undefined) {
+        if (!isDryRun) await this.#trimArchive(name, backups);
+        return { removed: [], kept: backups.length, freedBytes: 0, lastGood: null };
+      }
+      const good = await newestGood(env, backups, meter('verify', totalBytes(newest.record), watch));
       const going = good === null ? [] : wanted.filter((backup) => backup !== good);
       const sizes = await InodeSizes.read(env, backups);
       const staying = backups.filter((backup) => !going.includes(backup));
