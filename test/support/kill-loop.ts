@@ -240,9 +240,10 @@ export class KillLoop {
 
   #write(n: number): void {
     const revision = ++this.#revision;
-    // Atomically, so that a half-written file is never indexed as a revision of its own.
-    writeFileSync(join(this.root, `widget-${n}.ts.part`), generatedFile(n, revision));
-    renameSync(join(this.root, `widget-${n}.ts.part`), join(this.root, `widget-${n}.ts`));
+    // Atomically, and made outside of the tree: a walk that meets the temp file would index it as a file of its own.
+    const part = this.sandbox.path('widget.part');
+    writeFileSync(part, generatedFile(n, revision));
+    renameSync(part, join(this.root, `widget-${n}.ts`));
     this.#stateOf(n).pending.push(revision);
   }
 
@@ -267,7 +268,7 @@ export class KillLoop {
     this.#restartMs.push(performance.now() - started);
     assert.equal(truncated, false);
     const stored = new Map(matches.map((match) => [Number(/widget-(\d+)\.ts/.exec(match.path)?.[1]), Number(/revision (\d+)/.exec(match.text)?.[1])]));
-    assert.equal(stored.size, matches.length, 'one row per file');
+    assert.equal(stored.size, matches.length, `one row per file: ${matches.map(({ path }) => path).join(', ')}`);
     for (const [n, state] of this.#files) {
       const found = stored.get(n) ?? -1;
       const allowed = [state.acked, ...state.pending];
