@@ -113,6 +113,11 @@ async function keepOld(env: Env, dir: string, from: number, bytes: Uint8Array): 
 
 const METRIC_NAMES: Readonly<Record<string, Metric>> = { cosine: 'cosine', euclidean: 'euclidean', dot: 'dot', dotproduct: 'dot' };
 
+function metricNamed(value: unknown): Metric | undefined {
+  const name = String(value).toLowerCase();
+  return Object.hasOwn(METRIC_NAMES, name) ? METRIC_NAMES[name] : undefined;
+}
+
 /** At least a name; every field that is there must be right, in our spelling or d-vecDB's. */
 async function completeByHand(metadata: Json, { env, dir }: { readonly env: Env; readonly dir: string }): Promise<Json> {
   const path = join(dir, METADATA_FILE);
@@ -122,7 +127,7 @@ async function completeByHand(metadata: Json, { env, dir }: { readonly env: Env;
     if (field === 'name') given.name = typeof value === 'string' ? value : fail(wrong(field));
     else if (field === 'dimension') given.dimension = typeof value === 'number' ? value : fail(wrong(field));
     else if (field === 'kind') given.kind = value === 'code' || value === 'vector' ? (value as IndexKind) : fail(wrong(field));
-    else if (field === 'distanceMetric' || field === 'distance_metric') given.metric = METRIC_NAMES[String(value).toLowerCase()] ?? fail(wrong(field));
+    else if (field === 'distanceMetric' || field === 'distance_metric') given.metric = metricNamed(value) ?? fail(wrong(field));
     else if (field === 'sourceRoot') given.root = value === null || typeof value === 'string' ? value : fail(wrong(field));
   }
   return { ...(await factsOf(env, dir, given, basename(dir))).metadata };

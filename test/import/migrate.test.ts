@@ -63,7 +63,7 @@ test('[3.23] [3.28] metadata written by hand without a schema becomes whole: dry
 
 test('what a hand-written file says wrongly is refused by field, and nothing is changed', async (t) => {
   for (const [text, message] of [
-    ['{"name": 5}', /name is not usable/], ['{"name": "x", "distance_metric": "Manhattan"}', /distance_metric/], ['{"name": "UPPER"}', /name does not match/],
+    ['{"name": 5}', /name is not usable/], ['{"name": "x", "distance_metric": "Manhattan"}', /distance_metric/], ['{"name": "x", "distance_metric": "constructor"}', /distance_metric/], ['{"name": "UPPER"}', /name does not match/],
     ['{"name": "x", "kind": "table"}', /kind/], ['[1]', /not a JSON object/], ['{', /not JSON/], ['{"schemaVersion": "1"}', /no version/],
   ] as const) {
     const { dataDir, dir } = fixture(t);
