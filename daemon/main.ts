@@ -2,6 +2,7 @@
  * Entry of the daemon process. Sets what must be set before anything else is loaded: private files, and the cache of compiled
  * code, which takes about a quarter off the start.
  */
+import { existsSync } from 'node:fs';
 import { enableCompileCache } from 'node:module';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -12,6 +13,9 @@ process.umask(0o077);
 // In the private data directory: a cache of code in a shared place could be planted.
 enableCompileCache(join(dataDirectory(process.env), 'run', 'code-cache'));
 
-const { runCommandLine } = await import('./lifecycle/command-line.ts');
+// One file instead of some three hundred, made by the build (scripts/bundle-daemon.mjs). The sources run without it.
+const bundle = new URL('./bundle.js', import.meta.url);
+const isBundled = import.meta.url.endsWith('.js') && existsSync(bundle);
+const { runCommandLine } = isBundled ? ((await import(bundle.href)) as typeof import('./lifecycle/command-line.ts')) : await import('./lifecycle/command-line.ts');
 // Everything is closed by now; what might still hold the process (a thread that ends late) must not.
 process.exit(await runCommandLine(fileURLToPath(import.meta.url)));

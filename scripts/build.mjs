@@ -1,5 +1,5 @@
 // Builds everything that a clone needs to run: the vector kernel, the compiled packages in dist/, the assets beside them,
-// and the one-file client. Steps are skipped when there is nothing to do. Usage: node scripts/build.mjs [--kernel-only]
+// the one-file client, and the daemon's start in one file. Steps are skipped when there is nothing to do. Usage: node scripts/build.mjs [--kernel-only]
 import { spawnSync } from 'node:child_process';
 import { chmodSync, cpSync, existsSync, mkdirSync } from 'node:fs';
 import { dirname, join } from 'node:path';
@@ -30,4 +30,5 @@ for (const assets of ['src/embed/model', 'src/ingest/queries']) {
 run(bin('rolldown'), [
   'client/cli/main.ts', '--file', 'dist/cairn.cjs', '--format', 'cjs', '--platform', 'node', '--log-level', 'warn',
 ]);
+run(process.execPath, [join(root, 'scripts', 'bundle-daemon.mjs')]);
 chmodSync(join(root, 'client', 'bin', 'cairn.cjs'), 0o755);

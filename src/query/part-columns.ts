@@ -2,7 +2,7 @@
  * What the ranking needs to know of each doc of a part beyond what the part stores: derived from keys and counts, kept beside
  * the part for as long as the part lives, extended when a live memtable has grown. Never persisted.
  */
-import { eachWord, pathParts, sideKinds, textTerms, wordTerms, type SideKind } from '../text/index.ts';
+import { countWordTerms, eachWord, pathParts, sideKinds, textTerms, type SideKind } from '../text/index.ts';
 import { identifierParts } from '../text/split.ts';
 import type { Snapshot } from '../index/snapshot.ts';
 import type { IndexPart } from '../segment/part.ts';
@@ -143,7 +143,7 @@ export function sideMask(kinds: Iterable<SideKind>): number {
 function termCount(text: string): number {
   let count = 0;
   eachWord(text, (word) => {
-    count += wordTerms(word).length;
+    count += countWordTerms(word);
   });
   return count;
 }

@@ -2,4 +2,4 @@
 export { commentTerms, definitionTerms, isSymbolQuery, symbolNames, type QueryName } from './names.ts';
 export { adjacentPairs, normalizedStem, pathParts, pathPenalty, pathTerms, sideKinds, type SideKind } from './paths.ts';
 export { isStopWord } from './stop-words.ts';
-export { countTerms, eachWord, queryTerms, textTerms, textWords, TOKENIZER_VERSION, wordTerms, type TermCounts } from './tokenizer.ts';
+export { countTerms, countWordTerms, eachWord, queryTerms, textTerms, textWords, TOKENIZER_VERSION, wordTerms, type TermCounts } from './tokenizer.ts';

@@ -109,6 +109,12 @@ function makeTerms(slice: string): readonly string[] {
   return parts.length === 1 ? [stem(parts[0] as string)] : [word.toLowerCase(), ...parts.map(stem)];
 }
 
+/** How many terms `wordTerms` gives, without making them. */
+export function countWordTerms(word: string): number {
+  const parts = identifierParts(word).length;
+  return parts === 1 ? 1 : parts + 1;
+}
+
 /** Receives a word and where it stands in the text, UTF-16 units. A pair of CJK characters is a word. */
 export type WordVisitor = (word: string, start: number, end: number) => void;
 
