@@ -54,6 +54,9 @@ const HANDOVER_MS = 30_000;
 const START_REFUSALS = ['INVALID_CONFIG', 'PERMISSION', 'DISK_FULL'];
 const FIRST_PAUSE_MS = 5;
 const LONGEST_PAUSE_MS = 150;
+/** While the daemon that was started here is expected any moment: a look costs 0.1 ms, a pause is time that a person waits. */
+const STARTING_PAUSE_MS = 15;
+const STARTING_MS = 2_000;
 
 /**
  * Fails with DAEMON_UNREACHABLE, PERMISSION, DISK_FULL, VERSION_SKEW, UNAUTHORIZED, PROTOCOL, INVALID_CONFIG or CANCELLED; each
@@ -103,7 +106,9 @@ class Starter {
   }
 
   async run(): Promise<Session> {
-    for (let pause = FIRST_PAUSE_MS; ; pause = Math.min(pause * 1.5, LONGEST_PAUSE_MS)) {
+    const since = Date.now();
+    const longest = (): number => (this.#started !== null && Date.now() - since < STARTING_MS ? STARTING_PAUSE_MS : LONGEST_PAUSE_MS);
+    for (let pause = FIRST_PAUSE_MS; ; pause = Math.min(pause * 1.5, longest())) {
       if (this.#options.signal?.aborted === true) throw new ClientError('CANCELLED', 'connecting was cancelled');
       const outcome = await attempt(this.#endpoint, this.#options);
       if ('session' in outcome) {

@@ -5,7 +5,7 @@
 import { realpath } from 'node:fs/promises';
 import { availableParallelism } from 'node:os';
 import { isAbsolute, join } from 'node:path';
-import { BUILT_IN_MODEL, CHUNKER_VERSION, createStaticEmbedder, Engine, FileVectorCache, nodeEnv, TOKENIZER_VERSION, asEpoch, type IndexOptions, type StaticEmbedder, type VectorCache } from '../src/api.ts';
+import { BUILT_IN_MODEL, CHUNKER_VERSION, createStaticEmbedder, DeferredVectorCache, Engine, FileVectorCache, nodeEnv, TOKENIZER_VERSION, asEpoch, type IndexOptions, type StaticEmbedder } from '../src/api.ts';
 import type { ConfigValues } from './config/keys.ts';
 import { CairnError, messageOf } from './errors.ts';
 import { ChangeAnnouncer } from './handlers/announcer.ts';
@@ -32,7 +32,8 @@ export async function compose(core: DaemonCore): Promise<Composition> {
     loadEmbedder(config.values['embedder.model']),
   ]);
   if (embedding.problem !== null) core.warn(embedding.problem);
-  const cache = embedding.embedder === null ? null : await openCache(core, embedding.embedder);
+  const { embedder } = embedding;
+  const cache = embedder === null ? null : new DeferredVectorCache(() => openCache(core, embedder));
   const ingest = new EngineIngest({
     workers: config.values['ingest.workers'] || Math.min(MAX_WORKERS, Math.max(1, availableParallelism())),
     embedding: embedding.embedder === null ? null : { embedder: { model: embedding.embedder }, identity: embedding.embedder.identity },
@@ -110,7 +111,7 @@ function ready(loaded: LoadedEmbedder): QueryEmbedder {
 }
 
 /** A cache that cannot be opened costs embedding again, nothing else. */
-async function openCache(core: DaemonCore, embedder: StaticEmbedder): Promise<(VectorCache & { close(): Promise<void>; readonly stats: FileVectorCache['stats'] }) | null> {
+async function openCache(core: DaemonCore, embedder: StaticEmbedder): Promise<FileVectorCache | null> {
   try {
     return await FileVectorCache.open({
       env: nodeEnv(), directory: join(core.endpoint.dataDir, 'embeddings'), identity: embedder.identity,
@@ -128,12 +129,12 @@ function announce(core: DaemonCore, known: KnownIndex | undefined): void {
   core.broadcast('index/changed', { index: known.name, state, lsn: known.owner.index.version, pendingFiles });
 }
 
-function gauges({ metrics }: DaemonCore, engine: Engine, ingest: EngineIngest, cache: { readonly stats: FileVectorCache['stats'] } | null): void {
+function gauges({ metrics }: DaemonCore, engine: Engine, ingest: EngineIngest, cache: DeferredVectorCache | null): void {
   metrics.gauge('memory.rssBytes', () => process.memoryUsage.rss());
   metrics.gauge('memory.indexBytes', () => engine.memory().indexBytes);
   metrics.gauge('memory.arenaBytes', () => engine.memory().arenaCommittedBytes);
   for (const name of ['waiting', 'running', 'workers', 'files', 'chunks', 'embedded', 'cached', 'timeouts', 'crashes'] as const) metrics.gauge(`ingest.${name}`, () => ingest.stats[name]);
-  if (cache !== null) for (const name of ['entries', 'hits', 'misses', 'stored', 'diskBytes', 'memoryBytes'] as const) metrics.gauge(`cache.${name}`, () => cache.stats[name]);
+  if (cache !== null) for (const name of ['entries', 'hits', 'misses', 'stored', 'diskBytes', 'memoryBytes'] as const) metrics.gauge(`cache.${name}`, () => cache.stats?.[name] ?? 0);
 }
 
 function infoOf(core: DaemonCore, engine: Engine): DaemonInfo {

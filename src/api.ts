@@ -50,6 +50,7 @@ export { TOKENIZER_VERSION } from './text/index.ts';
 export type { Embedder, EmbedderIdentity, VectorCache } from './embed/embedder.ts';
 export { CODE_TEMPLATE } from './embed/text-template.ts';
 export { BUILT_IN_MODEL, createStaticEmbedder, embedderFromShared, StaticEmbedder } from './embed/static-embedder.ts';
+export { DeferredVectorCache } from './embed/deferred-cache.ts';
 export { cacheDirectory, FileVectorCache, type VectorCacheOptions, type VectorCacheStats } from './embed/vector-cache.ts';
 
 // search
