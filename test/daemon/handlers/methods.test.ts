@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { METHOD_NAMES, type MethodName } from '../../../daemon/protocol/methods.ts';
 import type { ProgressParams } from '../../../daemon/protocol/types.ts';
+import { until } from '../../support/cli.ts';
 import { checkLeaks } from '../../support/leaks.ts';
 import { Composed, TREE } from './composed.ts';
 
@@ -263,12 +264,13 @@ describe('methods', () => {
       daemon.write({
         'src/cache.ts': 'export function evictLeastRecentlyUsed(): void {}\n',
       });
-      const { hits, meta } = await daemon.call('search/query', {
+      const { hits } = await daemon.call('search/query', {
         query: 'evictLeastRecentlyUsed',
         fresh: true,
       });
       assert.equal(hits[0]?.path, 'src/cache.ts');
-      assert.equal(meta.pendingFiles, 0);
+      // The watcher's own hint of this edit may come after the walk that found it, and is looked at once more.
+      await until(async () => (await daemon.call('index/status', {})).pendingFiles === 0, 'nothing is pending');
     });
 
     test('[6.7] grep: literal, regex, word, case, context, limit', async () => {
