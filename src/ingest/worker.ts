@@ -8,6 +8,7 @@ import { embedderFromShared } from '../embed/static-embedder.ts';
 import type { DocRecord, SourceStamp } from '../format/doc.ts';
 import { encodeDoc } from '../format/doc-codec.ts';
 import { CairnError } from '../util/errors.ts';
+import { yieldToOtherThreads } from '../util/thread-priority.ts';
 import { analyzeFile, notedDocument } from './document.ts';
 import { isUnread, readSource } from './read-source.ts';
 import { TreeSitter } from './syntax/tree-sitter.ts';
@@ -142,6 +143,7 @@ function toResult({ doc, embedded, cached }: Vectorized): IngestResult {
   return { outcome: 'indexed', path: doc.key, doc: bytes, chunks: doc.chunks.length, embedded, cached, note: doc.source?.note ?? null };
 }
 
+yieldToOtherThreads();
 const port = parentPort;
 if (port === null) throw new CairnError('INTERNAL', 'The ingest worker must be started as a worker thread');
 const parser = await TreeSitter.create(new URL('./queries/', import.meta.url));
