@@ -15,7 +15,7 @@ for (const [i, one] of backupScenarios.entries()) {
     // Each state opens an engine and checks every backup: few choices at each point, but every point.
     const few = { exhaustive: 1, samples: 0, maxStates: 10_000, models: [MODELS[i % 2 === 0 ? 0 : 3] as CrashModel] };
     const many = { exhaustive: 4, samples: 8, maxStates: Number(wanted) };
-    const result = await explore(one, { seed: testSeed(5) + i, nestedEvery: 500, goOnEvery: 60, ...(wanted === undefined ? few : many) });
+    const result = await explore(one, { seed: testSeed(5) + i, nestedEvery: wanted === undefined ? 800 : 200, goOnEvery: 60, ...(wanted === undefined ? few : many) });
     t.diagnostic(describe(result));
     assert.equal(result.violations.size, 0, describe(result));
     assert.ok(result.states >= 200, `only ${result.states} states`);
