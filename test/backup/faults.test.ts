@@ -11,7 +11,7 @@ import { MemoryEnv, ROOT, type Disk } from '../support/memory-env.ts';
 import { applied, batchOf, type Content } from './harness.ts';
 
 /** All of them: CAIRN_ALL_FAULTS=1 */
-const STEP = 23;
+const STEP = 41;
 const FAULTS = ['ENOSPC', 'EIO', 'EMFILE', 'EACCES'] as const;
 
 const open = (env: MemoryEnv, epoch: number): Promise<Engine> =>
