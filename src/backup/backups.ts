@@ -188,7 +188,7 @@ export class Backups {
     const job = await newJob(env, dataDir);
     try {
       const silent = { advance: () => undefined, signal: watch.signal };
-      await prepareRestore(env, job, { backup, point: null, logs: await listWalFiles(env, join(backup.dir, WAL_DIRECTORY)), change: {}, lease, logFileBytes: options.walFileMaxBytes, openScratch }, silent);
+      await prepareRestore(env, job, { backup, point: null, logs: () => listWalFiles(env, join(backup.dir, WAL_DIRECTORY)), change: {}, lease, logFileBytes: options.walFileMaxBytes, openScratch }, silent);
       return null;
     } catch (error) {
       if (isCairnError(error, 'CORRUPT', 'TRUNCATED', 'COUNT_MISMATCH')) return error;

@@ -12,20 +12,32 @@ import { isPassed, type WalFileInfo } from '../wal/wal-files.ts';
 import { replayWal } from '../wal/wal-reader.ts';
 import { linkOrCopy, requireNotCancelled } from './files.ts';
 
+/** Times that the files are listed again when one has moved (from the living index to the archive) before it was linked. */
+const MAX_LISTINGS = 10;
+
 /** Links the files that hold batches after `after` into `target`. Of two files with one name the first is taken. */
-export async function gatherLogs(env: Env, target: string, files: readonly WalFileInfo[], after: Lsn): Promise<void> {
+export async function gatherLogs(env: Env, target: string, list: () => Promise<readonly WalFileInfo[]>, after: Lsn): Promise<void> {
+  // When a file is really gone, the log has a gap, and reading it says so.
+  for (let n = 0; n < MAX_LISTINGS && !(await linkAll(env, target, await list(), after)); n++);
+}
+
+/** False when a file was gone. Files that are linked already stay as they are. */
+async function linkAll(env: Env, target: string, files: readonly WalFileInfo[], after: Lsn): Promise<boolean> {
+  const done = new Set(await env.readdir(target));
+  let isWhole = true;
   const byName = new Map<string, WalFileInfo>();
   for (const file of files) if (!byName.has(file.name)) byName.set(file.name, file);
   const sorted = [...byName.values()].sort((a, b) => a.firstLsn - b.firstLsn);
   for (const [i, file] of sorted.entries()) {
-    if (isPassed(sorted[i + 1], after)) continue;
+    if (isPassed(sorted[i + 1], after) || done.has(file.name)) continue;
     try {
       await linkOrCopy(env, file.path, join(target, file.name));
     } catch (error) {
-      // Trimmed since it was listed: without it the log has a gap, and reading it says so.
       if (!isCairnError(error, 'NOT_FOUND')) throw error;
+      isWhole = false;
     }
   }
+  return isWhole;
 }
 
 /** Last LSN of the gathered log, or `after`. */

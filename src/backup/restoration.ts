@@ -70,7 +70,7 @@ export class Restoration {
     try {
       const prepared = await prepareRestore(env, job, {
         backup, point, lease,
-        logs: await this.#logs(backup, point),
+        logs: () => this.#logs(backup, point),
         change: { name: this.#target, ...this.#rootChange(await this.#rootOf(backup)) },
         logFileBytes: this.#host.options.walFileMaxBytes,
         openScratch: this.#host.openScratch,
@@ -126,11 +126,12 @@ export class Restoration {
     const own = await listWalFiles(env, join(dir, WAL_DIRECTORY));
     if (point === null || ('lsn' in point && point.lsn <= record.lsn)) return own;
     const history = record.index === this.#request.index ? this.#history() : null;
-    const archived = await archive.files(record.index, record.timeline);
-    if (history?.timeline === record.timeline) return [...own, ...archived, ...(await this.#livingLog())];
-    if (history?.origin !== record.id) return [...own, ...archived];
-    // The living history began with this backup, and logged what was in its log once more: its files begin where those do.
-    return [...(await archive.files(record.index, history.timeline)), ...(await this.#livingLog())];
+    if (history?.timeline !== record.timeline && history?.origin !== record.id) return [...own, ...(await archive.files(record.index, record.timeline))];
+    // In this order: a file that moves from the one to the other meanwhile is in the first list at least.
+    const living = await this.#livingLog();
+    const archived = await archive.files(record.index, history.timeline);
+    // A history that began with this backup has logged what was in its log once more: its files begin where those do.
+    return history.timeline === record.timeline ? [...own, ...archived, ...living] : [...archived, ...living];
   }
 
   /** Closed files of the living index, or, when it cannot be opened, all that it has. */

@@ -24,8 +24,8 @@ export type RestorePoint = { readonly lsn: number } | { readonly time: number } 
 export interface RestorePlan {
   readonly backup: ShelvedBackup;
   readonly point: RestorePoint;
-  /** Log files that hold every batch from the backup's `flushedLsn` to the point. */
-  readonly logs: readonly WalFileInfo[];
+  /** Lists the log files that hold every batch from the backup's `flushedLsn` to the point. */
+  readonly logs: () => Promise<readonly WalFileInfo[]>;
   /** Changes to the metadata of the backup: another name, no source root. */
   readonly change: Partial<Pick<IndexMetadata, 'name' | 'sourceRoot'>>;
   readonly lease: WriterLease;

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import test from 'node:test';
 import { CairnError, isCairnError } from '../../src/util/errors.ts';
 import { seededRandom, testSeed } from '../support/random.ts';
-import { applied, assertSound, newSample, type Change, type Content, type TestEngine } from './harness.ts';
+import { applied, assertSound, batchOf, newSample, type Change, type Content, type TestEngine } from './harness.ts';
 
 const seed = testSeed(20262);
 
@@ -194,4 +194,28 @@ test('[1.29] the log goes to the archive before it is trimmed, and stays where t
   await turn(13);
   assert.deepEqual((await restored(one, { toLsn: 13 })).content, { a: 13 });
   assert.ok(existsSync(archive));
+});
+
+test('[1.29] restores to a point while the log moves to the archive', async (t) => {
+  const one = await newSample(t, { options: { archive: true } });
+  await one.commit({ a: 1 });
+  await one.engine.backups.create('sample', 'manual');
+  let isDone = false;
+  const index = await one.index();
+  const writer = (async (): Promise<void> => {
+    for (let n = 2; !isDone; n++) {
+      await index.commit(batchOf({ a: n }));
+      if (n % 2 === 0) await index.persist('busy');
+      if (n % 6 === 0) await index.compact();
+    }
+  })();
+  try {
+    for (let n = 0; n < 12; n++) {
+      const { version } = index;
+      assert.deepEqual(await restored(one, { toLsn: version }), { lsn: version, content: { a: version } });
+    }
+  } finally {
+    isDone = true;
+    await writer;
+  }
 });
