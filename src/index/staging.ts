@@ -23,7 +23,7 @@ export class Staging {
 
   put(record: FlatDoc, lsn: Lsn): void {
     this.#supersede(record.key);
-    const doc = this.#table.active.part.add(record, lsn);
+    const doc = this.#table.active.part.add(record, lsn, true);
     this.#added.set(doc, true);
     this.#newest.set(record.key, doc);
   }

@@ -119,16 +119,17 @@ export class Memtable implements DumpablePart {
   }
 
   /**
-   * Appends a document and returns its id. DIMENSION_MISMATCH for vectors of another dimension, OVERLOADED when the arena or
+   * Appends a document and returns its id. With `keep` the bytes are not copied: nobody changes them any more, and what else is
+   * in their buffer stays in memory with them (a batch of the index: its documents come and go together). DIMENSION_MISMATCH for vectors of another dimension, OVERLOADED when the arena or
    * an id range is full, CORRUPT for damaged bytes; then nothing was added.
    */
-  add(doc: FlatDoc | DocRecord | Uint8Array, lsn: Lsn = asLsn(0)): number {
+  add(doc: FlatDoc | DocRecord | Uint8Array, lsn: Lsn = asLsn(0), keep = false): number {
     const flat = doc instanceof FlatDoc ? doc : new FlatDoc(doc instanceof Uint8Array ? doc : encodeDoc(doc));
     this.#refuse(flat);
     this.vectors?.reserve(this.chunkCount + flat.chunkCount, this.docCount + 1);
     const bases = { doc: this.docCount, chunk: this.chunkCount, symbol: this.symbolCount, edge: this.edgeCount };
     const strings = this.#inverter.add(flat, bases);
-    this.#addDoc(flat, lsn);
+    this.#addDoc(flat, lsn, keep);
     this.#addChunks(flat, bases.doc, bases.symbol);
     this.#addSymbols(flat, bases.doc, bases.symbol, strings);
     this.#addEdges(flat, bases.symbol, strings);
@@ -272,7 +273,7 @@ export class Memtable implements DumpablePart {
     if (largest >= 0x7fff_ffff - DOC_LIMITS.edges) throw new CairnError('OVERLOADED', `memtable ${this.id} is full`);
   }
 
-  #addDoc(flat: FlatDoc, lsn: Lsn): void {
+  #addDoc(flat: FlatDoc, lsn: Lsn, keep: boolean): void {
     const doc = this.#docs.length;
     const older = this.findDoc(flat.key);
     this.#older.push(older + 1);
@@ -280,7 +281,8 @@ export class Memtable implements DumpablePart {
     if (older >= 0) this.#newer.set(older, doc + 1);
     this.#newest.set(flat.key, doc);
     this.#commentLengths.push(totalCount(flat.commentTerms));
-    const record = ownBuffer(flat.bytes);
+    const { buffer, byteOffset, length } = flat.bytes;
+    const record = keep && buffer.byteLength > Buffer.poolSize ? Buffer.from(buffer, byteOffset, length) : ownBuffer(flat.bytes);
     this.#recordBytes += record.length;
     this.#maxLsn = lsn;
     this.#docs.push({ key: flat.key, language: flat.language, source: flat.source, lsn, record, hasPayload: flat.hasPayload });
@@ -356,7 +358,7 @@ function totalCount(terms: FlatDoc['commentTerms']): number {
   return total;
 }
 
-/** A record may be a slice of a batch or of a WAL page, which must not stay in memory because of it. */
+/** A record may be a slice of something larger, which must not stay in memory because of it. */
 function ownBuffer(bytes: Uint8Array): Buffer {
   if (bytes.buffer.byteLength === bytes.byteLength) return Buffer.from(bytes.buffer, 0, bytes.byteLength);
   const copy = Buffer.allocUnsafeSlow(bytes.byteLength);

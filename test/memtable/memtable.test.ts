@@ -104,6 +104,17 @@ test('a refused document leaves nothing behind', () => {
   assert.equal(small.usage.usedBytes, 0);
 });
 
+test('a record that may be kept is not copied', () => {
+  const memtable = newMemtable(8);
+  const doc = makeDoc(seededRandom(seed), 'a', { chunks: 3, dimension: 8, terms: 30 });
+  const batch = Buffer.concat([Buffer.alloc(100), encodeDoc(doc), Buffer.alloc(Buffer.poolSize)]);
+  memtable.add(batch.subarray(100, batch.length - Buffer.poolSize), asLsn(1), true);
+  assert.equal(memtable.docBytes(0).buffer, batch.buffer);
+  assertDoc(decodeDoc(memtable.docBytes(0)), doc);
+  assert.equal(memtable.chunkText(1), doc.chunks[1]?.text);
+  memtable.close();
+});
+
 test('the memtable keeps its own copy of a record, and memory is counted', () => {
   const memtable = newMemtable(8);
   const doc = makeDoc(seededRandom(seed), 'a', { chunks: 3, dimension: 8, terms: 30 });
