@@ -20,15 +20,17 @@ const baseEnv = { PATH: process.env['PATH'] };
 
 /** Options for a private data directory; the process started in it is ended with the test. */
 function sandbox(t: TestContext, env: Readonly<Record<string, string>> = {}): { dataDir: string; options: ConnectOptions; starts: () => number } {
-  const dataDir = join(tempDir(t), 'data');
-  mkdirSync(dataDir, { mode: 0o700 });
+  let dataDir = '';
+  // Hooks run in the order they were registered: the processes end before their directory goes.
   t.after(async () => {
-    const pid = existsSync(join(dataDir, 'pid')) ? Number(readFileSync(join(dataDir, 'pid'), 'utf8')) : 0;
-    if (pid > 0 && isProcessAlive(pid)) {
+    const started = existsSync(join(dataDir, 'starts')) ? readFileSync(join(dataDir, 'starts'), 'utf8').trim().split('\n').map(Number) : [];
+    for (const pid of started.filter((each) => isProcessAlive(each))) {
       process.kill(pid, 'SIGKILL');
       await until(() => !isProcessAlive(pid), 'the fake daemon is gone');
     }
   });
+  dataDir = join(tempDir(t), 'data');
+  mkdirSync(dataDir, { mode: 0o700 });
   const starts = (): number => (existsSync(join(dataDir, 'starts')) ? readFileSync(join(dataDir, 'starts'), 'utf8').trim().split('\n').length : 0);
   return { dataDir, starts, options: { dataDir, entry, env: { ...baseEnv, FAKE_MODE: 'serve', ...env } } };
 }
