@@ -289,6 +289,8 @@ export class CodeIndexOwner implements IndexOwner {
     this.#caughtUp = true;
     void this.#settleLosses();
     if (this.#startedEmpty) this.#persister.request('first build');
+    // A daemon that ended soon after a build left its many small segments behind.
+    else this.#persister.wantCompaction();
     this.#services.onChange?.(this);
   }
 

@@ -192,7 +192,7 @@ export class Persister {
     if (this.#target.wantsPersist) this.#wanted ??= 'size';
     else if (this.#waiters.length > 0) this.#wanted ??= 'drain';
     else if (this.#isDirty) this.#armAge();
-    this.#wantCompaction();
+    this.wantCompaction();
     this.#hooks.saved?.(result);
   }
 
@@ -247,7 +247,8 @@ export class Persister {
     }, Math.min(delayMs, this.#options.maxAgeMs));
   }
 
-  #wantCompaction(): void {
+  /** Asks for a look at the segments; every save asks too. */
+  wantCompaction(): void {
     this.#compactWanted = true;
     this.#armCompaction(this.#options.compactDelayMs);
   }

@@ -28,6 +28,9 @@ interface Waiting {
   readonly reject: (error: CairnError) => void;
 }
 
+/** What a job needs lies in buffers outside the heap. */
+const YOUNG_HEAP_MB = 4;
+
 export class WorkerRunner implements StorageRunner {
   readonly #waiting = new Map<number, Waiting>();
   #worker: Worker | null = null;
@@ -55,7 +58,7 @@ export class WorkerRunner implements StorageRunner {
   }
 
   #start(): Worker {
-    const worker = new Worker(new URL(`./storage-worker${import.meta.url.slice(-3)}`, import.meta.url), { name: 'cairn-storage' });
+    const worker = new Worker(new URL(`./storage-worker${import.meta.url.slice(-3)}`, import.meta.url), { name: 'cairn-storage', resourceLimits: { maxYoungGenerationSizeMb: YOUNG_HEAP_MB } });
     worker.unref();
     worker.on('message', (reply: JobReply) => this.#settle(worker, reply));
     worker.on('error', (error) => this.#lost(worker, error));

@@ -18,6 +18,9 @@ export interface StemWords {
   readonly directories: number;
 }
 
+/** Of one part; about 200 bytes each. A limit below the number of its docs would empty the cache with every query. */
+const MAX_STEMS = 32_768;
+
 export class PartColumns {
   /** Terms of the path, with their weights; added to the length of each chunk. */
   pathLengths = new Uint16Array(0);
@@ -66,7 +69,7 @@ export class PartColumns {
       const terms = [...new Set(textTerms(stem))];
       const parts = identifierParts(stem).length;
       words = { terms, simple: parts > 1 ? terms.length - 1 : terms.length, directories: directories.length };
-      if (this.#stems.size >= 4096) this.#stems.clear();
+      if (this.#stems.size >= MAX_STEMS) this.#stems.clear();
       this.#stems.set(doc, words);
     }
     return words;
