@@ -209,6 +209,9 @@ export class ManifestStore {
     const found = await readOrNull(this.#env, path);
     if (this.#isKnown(found)) return;
     const epoch = found === null ? null : decodeCurrent(found, path).epoch;
+    // A predecessor that was frozen between its last look at the lock and its rename, and woke up: its lease is lost and ours is
+    // held, so this publish, which states everything, takes its place. What it left behind is garbage.
+    if (epoch !== null && epoch < lease.epoch) return;
     throw epoch !== null && epoch > lease.epoch
       ? fenced(path, epoch, lease.epoch)
       : new CairnError('FENCED', `${path} was changed by somebody else`, { path, hint: 'Another process writes to this index; open it again.' });

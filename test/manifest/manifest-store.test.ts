@@ -167,6 +167,22 @@ test('a writer that lost its lease, or sees a larger epoch on disk, cannot publi
   assert.equal((await ManifestStore.load(env, dir)).store.current.epoch, 2);
 });
 
+test('[5.2] a publish that a frozen predecessor had begun and finishes when it wakes up is replaced by the next of the lease holder', async (t) => {
+  const dir = tempDir(t);
+  const predecessor = await ManifestStore.create(env, dir, draft([]), testLease(1));
+  const taker = (await ManifestStore.load(env, dir)).store;
+  const [a, b] = [await tinySegment(env, dir, 1, 'alpha'), await tinySegment(env, dir, 2, 'beta')];
+  const first = readFileSync(join(dir, 'CURRENT'));
+  await predecessor.publish(draft([a]), testLease(1));
+  const late = ['CURRENT', 'manifest-2'].map((name) => ({ name, bytes: readFileSync(join(dir, name)) }));
+  writeFileSync(join(dir, 'CURRENT'), first);
+  await taker.publish(draft([b]), testLease(2));
+  for (const { name, bytes } of late) writeFileSync(join(dir, name), bytes);
+  const after = await taker.publish(draft([b]), testLease(2));
+  const { store } = await ManifestStore.load(env, dir);
+  assert.deepEqual([store.current.epoch, store.current.generation, store.current.segments.map(({ id }) => id)], [2, after.generation, [b.id]]);
+});
+
 test('[0.10] garbage is what no kept generation and no reader names; foreign files are left alone', async (t) => {
   const dir = tempDir(t);
   const store = await ManifestStore.create(env, dir, draft([]), testLease());
