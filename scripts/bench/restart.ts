@@ -3,19 +3,12 @@
 // Usage: node scripts/bench/restart.ts --root DIR [--rounds 10] [--data-dir DIR (kept)] [--json]   (after npm run build)
 import { resolve } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
+import { isAlive } from '../../test/support/cli.ts';
 import { BenchDaemon, option, percentile, report, required, round } from './support.ts';
 
 const root = resolve(required('root'));
 const rounds = Number(option('rounds') ?? 10);
 const query = 'where is the configuration read';
-
-function isAlive(pid: number): boolean {
-  try {
-    return process.kill(pid, 0);
-  } catch {
-    return false;
-  }
-}
 
 const daemon = new BenchDaemon();
 try {

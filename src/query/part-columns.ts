@@ -136,13 +136,6 @@ export async function warmColumns(snapshot: Snapshot, signal?: AbortSignal): Pro
   }
 }
 
-/** Bits of `PartColumns.sides` for a set of kinds. */
-export function sideMask(kinds: Iterable<SideKind>): number {
-  let mask = 0;
-  for (const kind of kinds) mask |= SIDE_BIT[kind];
-  return mask;
-}
-
 function termCount(text: string): number {
   let count = 0;
   eachWord(text, (word) => {

@@ -4,9 +4,6 @@
  */
 import type { Lane } from './types.ts';
 
-/** Changes with every change of a weight or of a feature's meaning; shown by `explain` so that results can be compared. */
-export const RANKING_VERSION = 1;
-
 /** Order = index into a candidate's feature vector. */
 export const FEATURES = [
   'chunkMax', 'chunkTop3', 'chunkCover', 'commentText',
