@@ -81,7 +81,8 @@ describe('main job', () => {
 
   test('[5.4] without --fresh the watcher makes an edit visible by itself', async () => {
     writeFileSync(join(root, 'src', 'retry.ts'), 'export function retryWithBackoff(attempts: number): number {\n  return attempts * 2;\n}\n');
-    await until(async () => (await search('retryWithBackoff')).hits[0]?.path === 'src/retry.ts', 'the new file is found');
+    // Until then the search has no hits, which is exit code 1.
+    await until(async () => (await sandbox.run(['search', 'retryWithBackoff', '--root', root, '--json'])).stdout.includes('"src/retry.ts"'), 'the new file is found');
   });
 
   test('[0.22, 3.6] a clean restart answers the same without one embedding', async () => {
