@@ -6,8 +6,12 @@ import { existsSync } from 'node:fs';
 import { enableCompileCache } from 'node:module';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { setFlagsFromString } from 'node:v8';
 import { dataDirectory } from './protocol/endpoint.ts';
 
+// A helper of V8 that compiles baseline code waits for a collection by the thread the code belongs to. While that thread waits in
+// turn for the helpers (Node drains them when a thread has nothing to do, so when it starts), none of them moves again.
+setFlagsFromString('--no-concurrent-sparkplug');
 // Whatever any library creates is ours alone.
 process.umask(0o077);
 // In the private data directory: a cache of code in a shared place could be planted.

@@ -146,6 +146,8 @@ function toResult({ doc, embedded, cached }: Vectorized): IngestResult {
 yieldToOtherThreads();
 const port = parentPort;
 if (port === null) throw new CairnError('INTERNAL', 'The ingest worker must be started as a worker thread');
+// Compiling wasm does not keep a thread's loop alive, and a thread with an empty loop hears nothing until V8's helpers are idle.
+port.ref();
 const parser = await TreeSitter.create(new URL('./queries/', import.meta.url));
 const worker = new IngestWorker(workerData as WorkerSetup, parser, (message, transfer) => port.postMessage(message, transfer));
 port.on('message', (message: ToWorker) => worker.receive(message));
