@@ -8,6 +8,9 @@ const WANTED = [22, 22];
 const root = dirname(dirname(__dirname));
 const bundle = join(root, 'dist', 'cairn.cjs');
 
+// A clone has a Node among its development tools; an installed package has not.
+const REMEDY = existsSync(join(root, 'package-lock.json')) ? `Run \`npm ci\` in ${root}, or install a newer Node.js.` : 'Install a newer Node.js, or run `npm install node@24` beside this package.';
+
 const isNewEnough = () => {
   const [major, minor] = process.versions.node.split('.').map(Number);
   return major > WANTED[0] || (major === WANTED[0] && minor >= WANTED[1]);
@@ -44,7 +47,7 @@ const fail = (message) => {
 
 if (!isNewEnough()) {
   const node = process.env.CAIRN_REEXECUTED === '1' ? null : pinnedNode();
-  if (node === null) fail(`Node.js ${WANTED.join('.')} or newer is needed, this is ${process.versions.node}. Run \`npm ci\` in ${root}, or install a newer Node.js.`);
+  if (node === null) fail(`Node.js ${WANTED.join('.')} or newer is needed, this is ${process.versions.node}. ${REMEDY}`);
   else runWith(node);
 } else if (!existsSync(bundle)) {
   fail(`${bundle} is missing. Build it with \`npm run build\` in ${root}.`);
