@@ -3,10 +3,11 @@
  * together do not start it twice within ten seconds unless the last start succeeded.
  */
 import { spawn } from 'node:child_process';
-import { closeSync, mkdirSync, openSync, readFileSync, readSync, rmSync, statSync, statfsSync, writeFileSync } from 'node:fs';
+import { closeSync, openSync, readFileSync, readSync, rmSync, statSync, statfsSync, writeFileSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { dirname, join } from 'node:path';
 import type { Endpoint, Environment } from '../daemon/protocol/endpoint.ts';
+import { makeDirectories } from '../daemon/protocol/make-directories.ts';
 import { ClientError, errnoOf, unreachable } from './errors.ts';
 import { isProcessAlive } from './lock-owner.ts';
 import { daemonEntry } from './version.ts';
@@ -105,7 +106,7 @@ function cannotWrite(path: string, cause: unknown): ClientError {
 /** Directories are made private; the daemon verifies them before it trusts them. */
 function prepare(endpoint: Endpoint): void {
   try {
-    for (const dir of [endpoint.dataDir, join(endpoint.dataDir, 'run'), dirname(endpoint.logFile)]) mkdirSync(dir, { recursive: true, mode: 0o700 });
+    for (const dir of [endpoint.dataDir, join(endpoint.dataDir, 'run'), dirname(endpoint.logFile)]) makeDirectories(dir);
   } catch (cause) {
     const errno = errnoOf(cause);
     if (errno === 'EEXIST' || errno === 'ENOTDIR') throw new ClientError('INVALID_CONFIG', `the data directory ${endpoint.dataDir} is not a directory`, { path: endpoint.dataDir, cause, hint: 'Set CAIRN_DATA_DIR to a directory of your own.' });

@@ -2,7 +2,7 @@
  * Entry of the daemon process. Sets what must be set before anything else is loaded: private files, and the cache of compiled
  * code, which takes about a quarter off the start.
  */
-import { existsSync } from 'node:fs';
+import { existsSync, lstatSync } from 'node:fs';
 import { enableCompileCache } from 'node:module';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -14,8 +14,8 @@ import { dataDirectory } from './protocol/endpoint.ts';
 setFlagsFromString('--no-concurrent-sparkplug');
 // Whatever any library creates is ours alone.
 process.umask(0o077);
-// In the private data directory: a cache of code in a shared place could be planted.
-enableCompileCache(join(dataDirectory(process.env), 'run', 'code-cache'));
+const runDir = join(dataDirectory(process.env), 'run');
+if (isPrivate(runDir)) enableCompileCache(join(runDir, 'code-cache'));
 
 // One file instead of some three hundred, made by the build (scripts/bundle-daemon.mjs). The sources run without it.
 const bundle = new URL('./bundle.js', import.meta.url);
@@ -23,3 +23,13 @@ const isBundled = import.meta.url.endsWith('.js') && existsSync(bundle);
 const { runCommandLine } = isBundled ? ((await import(bundle.href)) as typeof import('./lifecycle/command-line.ts')) : await import('./lifecycle/command-line.ts');
 // Everything is closed by now; what might still hold the process (a thread that ends late) must not.
 process.exit(await runCommandLine(fileURLToPath(import.meta.url)));
+
+/** Nothing is verified yet, and a cache of code that others can write could be planted: without this directory there is none. */
+function isPrivate(dir: string): boolean {
+  try {
+    const stats = lstatSync(dir);
+    return stats.isDirectory() && stats.uid === process.geteuid?.() && (stats.mode & 0o077) === 0;
+  } catch {
+    return false; // made by the first start
+  }
+}

@@ -14,6 +14,7 @@ import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, wri
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { CairnError, errnoOf, messageOf } from '../errors.ts';
+import { makeDirectories } from '../protocol/make-directories.ts';
 import { livenessOf, selfIdentity, type ProcessIdentity } from './liveness.ts';
 import { takeAndHeartbeat } from './proper-lockfile.ts';
 
@@ -256,7 +257,7 @@ function sweep(dir: string, epoch: number): void {
 
 function ensureDirectory(dir: string): void {
   try {
-    mkdirSync(dir, { recursive: true, mode: 0o700 });
+    makeDirectories(dir);
   } catch (error) {
     throw usable(error, dir);
   }

@@ -2,9 +2,10 @@
  * Directories that hold sockets, tokens and source text: made 0700, verified before they are trusted. Never follows a link in
  * the last component, never repairs what somebody else owns.
  */
-import { chmodSync, lstatSync, mkdirSync, type Stats } from 'node:fs';
+import { chmodSync, lstatSync, type Stats } from 'node:fs';
 import { dirname } from 'node:path';
 import { CairnError, errnoOf, messageOf } from '../errors.ts';
+import { makeDirectories } from '../protocol/make-directories.ts';
 
 const OTHERS_WRITE = 0o022;
 const STICKY = 0o1000;
@@ -44,7 +45,7 @@ function verifyParent(path: string): void {
 
 function make(path: string): void {
   try {
-    mkdirSync(path, { recursive: true, mode: 0o700 });
+    makeDirectories(path);
   } catch (error) {
     if (errnoOf(error) === 'EEXIST') return; // not a directory: said better below
     const code = errnoOf(error) === 'ENOSPC' ? 'DISK_FULL' : 'PERMISSION';

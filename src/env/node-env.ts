@@ -6,6 +6,7 @@
 import { randomBytes } from 'node:crypto';
 import { constants, readSync } from 'node:fs';
 import * as fs from 'node:fs/promises';
+import { dirname } from 'node:path';
 import { CairnError } from '../util/errors.ts';
 import type { Clock, Env, EnvFile, FileStat, OpenMode } from './env.ts';
 import { errnoOf, toCairnError } from './errno.ts';
@@ -26,7 +27,7 @@ export function nodeEnv(): Env {
     readFile,
     stat,
     readdir: (path) => guard('list', path, () => fs.readdir(path)),
-    mkdir: (path) => guard('create directory', path, async () => void (await fs.mkdir(path, { recursive: true, mode: DIRECTORY_MODE }))),
+    mkdir: (path) => guard('create directory', path, () => makeDirectories(path)),
     rename: (from, to) =>
       guard('rename', from, async () => {
         await fs.rename(from, to);
@@ -60,6 +61,28 @@ async function guard<T>(action: string, path: string, call: () => Promise<T>): P
     return await call();
   } catch (error) {
     throw toCairnError(error, action, path);
+  }
+}
+
+/** Not `recursive`: that never returns where the kernel answers ENOENT below a directory that is there (/proc). */
+async function makeDirectories(path: string, attempt: 1 | 2 = 1): Promise<void> {
+  try {
+    await fs.mkdir(path, { mode: DIRECTORY_MODE });
+  } catch (error) {
+    const code = errnoOf(error);
+    if ((code === 'EEXIST' || code === 'EROFS') && (await isDirectory(path))) return;
+    if (code !== 'ENOENT' || attempt === 2 || dirname(path) === path) throw error;
+    await makeDirectories(dirname(path));
+    await makeDirectories(path, 2);
+  }
+}
+
+async function isDirectory(path: string): Promise<boolean> {
+  try {
+    return (await fs.stat(path)).isDirectory();
+  } catch (error) {
+    if (errnoOf(error) === 'ENOENT') return false;
+    throw error;
   }
 }
 

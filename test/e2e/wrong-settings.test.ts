@@ -1,9 +1,10 @@
 // Settings and surroundings that keep the daemon from starting: the reason itself, exit code 2 or 3, and no waiting once it is mended.
 import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { after, describe, test } from 'node:test';
-import { Sandbox } from '../support/cli.ts';
+import { projectRoot, Sandbox } from '../support/cli.ts';
 import { checkLeaks } from '../support/leaks.ts';
 
 checkLeaks();
@@ -30,6 +31,22 @@ describe('wrong settings', () => {
     assert.match((await refused()).message, /is not JSON/);
     rmSync(config);
     assert.deepEqual((await sandbox.json<{ indexes: unknown }>(['list'])).indexes, []);
+  });
+
+  test('a data directory that cannot be made: a typed error at once, never a loop', { skip: process.platform !== 'linux' && 'needs /proc', timeout: 60_000 }, async () => {
+    const elsewhere = new Sandbox();
+    elsewhere.env['CAIRN_DATA_DIR'] = '/proc/cairn-test/data';
+    try {
+      const { code, stdout } = await elsewhere.run(['list', '--json']);
+      const { error } = JSON.parse(stdout) as { error: { code: string; message: string; hint: string } };
+      assert.deepEqual([code, error.code], [3, 'PERMISSION']);
+      assert.match(error.message, /\/proc\/cairn-test\/data: cannot be created \(ENOENT\)/);
+      assert.match(error.hint, /CAIRN_DATA_DIR/);
+      const daemon = spawnSync(process.execPath, [join(projectRoot, 'daemon', 'main.ts')], { env: elsewhere.env, timeout: 30_000, killSignal: 'SIGKILL', encoding: 'utf8' });
+      assert.deepEqual([daemon.status, daemon.stderr.split(':')[0]], [1, 'PERMISSION']);
+    } finally {
+      await elsewhere.close();
+    }
   });
 
   test('something else in the place of the socket is named and left alone', async () => {

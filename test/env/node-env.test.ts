@@ -35,6 +35,28 @@ test('files are written and read at positions, over any size', async (t) => {
   await assert.rejects(file.read(0, 1), code('IO'));
 });
 
+test('parts are written one behind the other, also when the kernel takes only some of them', async (t) => {
+  const path = join(tempDir(t), 'a');
+  const parts = Array.from({ length: 3000 }, (_, i) => Buffer.alloc(i % 7, i % 251));
+  const whole = Buffer.concat(parts);
+  const file = await env.open(path, 'create');
+  await file.write(parts, 5);
+  assert.deepEqual(await file.read(5, whole.length + 1), whole);
+  const { FileHandle } = await handleClass();
+  const original = FileHandle.prototype.writev;
+  FileHandle.prototype.writev = async function (this: fsPromises.FileHandle, given: readonly Uint8Array[], position: number) {
+    await this.write(Buffer.concat(given), 0, 4000, position);
+    return { bytesWritten: 4000 };
+  };
+  try {
+    await file.write(parts, 9);
+  } finally {
+    FileHandle.prototype.writev = original;
+  }
+  assert.deepEqual(await file.read(9, whole.length + 1), whole);
+  await file.close();
+});
+
 test('files are 0600, directories 0700', async (t) => {
   const dir = tempDir(t);
   await env.mkdir(join(dir, 'a', 'b'));
@@ -44,6 +66,18 @@ test('files are 0600, directories 0700', async (t) => {
   const stat = await env.stat(join(dir, 'a/b/f'));
   assert.deepEqual([stat?.kind, stat?.size, (stat?.mode ?? 0) & 0o777], ['file', 1, 0o600]);
   assert.equal((await env.stat(join(dir, 'a')))?.kind, 'directory');
+});
+
+test('a directory that cannot be made is a typed error, also where the kernel says that its parent is not there', { skip: process.platform !== 'linux' && 'needs /proc', timeout: 30_000 }, async (t) => {
+  await assert.rejects(env.mkdir('/proc/cairn-test/a'), code('NOT_FOUND', 'PERMISSION'));
+  const dir = tempDir(t);
+  writeFileSync(join(dir, 'file'), '');
+  await assert.rejects(env.mkdir(join(dir, 'file')), code('ALREADY_EXISTS'));
+  await assert.rejects(env.mkdir(join(dir, 'file', 'below')), (error) => isCairnError(error));
+  mkdirSync(join(dir, 'real'));
+  symlinkSync(join(dir, 'real'), join(dir, 'linked'));
+  await Promise.all(Array.from({ length: 8 }, () => env.mkdir(join(dir, 'linked', 'a', 'b', 'c'))));
+  assert.equal(statSync(join(dir, 'real/a/b/c')).isDirectory(), true);
 });
 
 test('a symbolic link in the place of a file is never followed', async (t) => {
@@ -130,9 +164,14 @@ test('a file whose sync failed takes no more writes, also when it is opened agai
   await (await env.open(path, 'update')).close();
 });
 
-async function handleClass(): Promise<{ FileHandle: { prototype: { datasync: () => Promise<void> } } }> {
+interface HandleMethods {
+  datasync: () => Promise<void>;
+  writev: (this: fsPromises.FileHandle, parts: readonly Uint8Array[], position: number) => Promise<{ bytesWritten: number }>;
+}
+
+async function handleClass(): Promise<{ FileHandle: { prototype: HandleMethods } }> {
   const handle = await fsPromises.open('/dev/null');
-  const prototype = Object.getPrototypeOf(handle) as { datasync: () => Promise<void> };
+  const prototype = Object.getPrototypeOf(handle) as HandleMethods;
   await handle.close();
   return { FileHandle: { prototype } };
 }

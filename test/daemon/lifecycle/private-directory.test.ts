@@ -43,6 +43,10 @@ test('links, files, directories that others write, and loose parents are refused
   ensurePrivateDirectory(join(loose, 'inner'));
 });
 
+test('a directory that cannot be made is a typed error, also where the kernel says that its parent is not there', { skip: process.platform !== 'linux' && 'needs /proc', timeout: 30_000 }, () => {
+  assert.throws(() => ensurePrivateDirectory('/proc/cairn-test/data'), { code: 'PERMISSION', path: '/proc/cairn-test/data', hint: /CAIRN_DATA_DIR/ });
+});
+
 test('a directory of another user is refused', { skip: process.getuid?.() !== 0 ? 'needs root to make one' : false }, async (t) => {
   const { chownSync } = await import('node:fs');
   const path = join(tempDir(t), 'theirs');
