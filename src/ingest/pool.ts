@@ -27,6 +27,8 @@ export interface IngestPoolOptions {
   readonly cache: VectorCache | null;
   /** A worker that works longer on one file is ended; default 5 s. */
   readonly fileTimeoutMs?: number | undefined;
+  /** A worker that shows no sign of life for so long, before it is ready or between files, is ended; default 30 s. */
+  readonly silenceTimeoutMs?: number | undefined;
   /** Parsing and querying one file may take this long before it is cut into windows; default 2 s. */
   readonly parseBudgetMs?: number | undefined;
   /** Workers without work for this long are ended, so that an idle daemon is small; default 30 s. */
@@ -197,6 +199,7 @@ export class IngestPool {
       embedder: embedder !== null && 'host' in embedder ? embedder.host : null,
       parseBudgetMs: this.#options.parseBudgetMs ?? 2000,
       fileTimeoutMs: this.#options.fileTimeoutMs ?? 5000,
+      silenceTimeoutMs: this.#options.silenceTimeoutMs ?? 30_000,
       idleMs: this.#options.idleMs ?? 30_000,
       onReady: () => (this.#failedStarts = 0),
       onResults: (results) => this.#onResults(results),
@@ -231,9 +234,9 @@ export class IngestPool {
     if (this.#closed) return;
     if (end.cause === 'retired') this.#counts.retired++;
     if (end.cause === 'timeout') this.#counts.timeouts++;
-    if (end.cause === 'crash') {
-      this.#counts.crashes++;
-      if (!end.wasReady && ++this.#failedStarts >= MAX_FAILED_STARTS) return this.#failAll(end.error);
+    if (end.cause === 'crash') this.#counts.crashes++;
+    if (!end.wasReady && (end.cause === 'crash' || end.cause === 'timeout') && ++this.#failedStarts >= MAX_FAILED_STARTS) {
+      return this.#failAll(end.cause === 'crash' ? end.error : null);
     }
     const open = end.jobs.flatMap((id) => this.#running.get(id) ?? []);
     for (const request of open) this.#running.delete(request.job.id);
@@ -242,11 +245,11 @@ export class IngestPool {
   }
 
   /**
-   * The request to try again, or nothing when it is settled. A hang goes straight to windows, since waiting again costs the
-   * whole timeout; a crash gets one more try, then windows, then a failure that is not retried.
+   * The request to try again, or nothing when it is settled. A file that hangs goes straight to windows, since waiting again costs
+   * the whole timeout; after a crash, or a hang between files, there is one more try, then windows, then a failure that is not retried.
    */
   #afterDeath(request: Request, end: WorkerEnd): Request[] {
-    const suspect = end.culprit === null ? end.cause === 'crash' : end.culprit === request.job.id;
+    const suspect = end.culprit === null ? end.cause === 'crash' || (end.cause === 'timeout' && end.wasReady) : end.culprit === request.job.id;
     if (!suspect) return [request];
     const deaths = request.deaths + 1;
     const what = end.cause === 'timeout' ? 'took too long' : 'crashed the parser';
@@ -254,12 +257,12 @@ export class IngestPool {
       request.settle({ outcome: 'failed', path: request.job.path, reason: `${what}, also without parsing`, retryable: false });
       return [];
     }
-    const plainReason = end.cause === 'timeout' || deaths > 1 ? what : null;
+    const plainReason = (end.cause === 'timeout' && end.culprit !== null) || deaths > 1 ? what : null;
     return [{ ...request, deaths, job: { ...request.job, plainReason } }];
   }
 
   #failAll(cause: unknown): void {
-    const error = cause instanceof CairnError ? cause : new CairnError('INTERNAL', 'Ingest workers cannot be started', { cause });
+    const error = cause instanceof CairnError ? cause : new CairnError('INTERNAL', cause === null ? 'Ingest workers do not become ready' : 'Ingest workers cannot be started', { cause, retryable: true });
     this.#failedStarts = 0;
     this.#embedding = null;
     for (const request of this.#queue.splice(0)) request.settle(error);

@@ -25,6 +25,8 @@ export interface WorkerHandleOptions {
   readonly embedder: Embedder | null;
   readonly parseBudgetMs: number;
   readonly fileTimeoutMs: number;
+  /** Without any sign of life for so long, before it is ready or between files, it is ended. */
+  readonly silenceTimeoutMs: number;
   readonly idleMs: number;
   readonly onCacheError: ((error: unknown) => void) | undefined;
   onReady(): void;
@@ -38,22 +40,31 @@ const MAX_HEAP_MB = 192;
 const YOUNG_HEAP_MB = 8;
 /** A file counts as stuck when its pulse stands still for the timeout; looked at this many times within it. */
 const LOOKS = 10;
+/** A thread that waits inside the runtime cannot be ended; after this long it is left behind, so that its files go on. */
+const ABANDON_MS = 2_000;
 
 export class WorkerHandle {
   readonly #options: WorkerHandleOptions;
   readonly #worker: Worker;
   readonly #pulse = new Int32Array(new SharedArrayBuffer(8));
   readonly #jobs = new Set<number>();
-  readonly #exited: Promise<void>;
+  readonly #exited = Promise.withResolvers<void>();
   #batches = 0;
+  /** Questions of the worker that are not answered yet: then it waits for us, not for itself. */
+  #questions = 0;
   #isReady = false;
   #isRetiring = false;
   #end: WorkerEnd['cause'] | null = null;
+  #isFinished = false;
   #error: unknown = null;
   #watch: NodeJS.Timeout | null = null;
   #idle: NodeJS.Timeout | null = null;
+  #abandon: NodeJS.Timeout | null = null;
   #lastStep = -1;
-  #sameSince = 0;
+  #lastFile = 0;
+  #lastLook = 0;
+  /** Time that was seen to pass without a step: a process that was stopped, or a blocked loop, does not count. */
+  #stillMs = 0;
 
   constructor(options: WorkerHandleOptions) {
     this.#options = options;
@@ -62,12 +73,7 @@ export class WorkerHandle {
     this.#worker = new Worker(options.entry, { workerData: setup, execArgv: [], resourceLimits: { maxOldGenerationSizeMb: MAX_HEAP_MB, maxYoungGenerationSizeMb: YOUNG_HEAP_MB }, name: 'cairn-ingest' });
     this.#worker.on('message', (message: FromWorker) => void this.#receive(message));
     this.#worker.on('error', (error) => (this.#error = error));
-    this.#exited = new Promise((resolve) => {
-      this.#worker.once('exit', () => {
-        this.#finish();
-        resolve();
-      });
-    });
+    this.#worker.once('exit', () => this.#finish());
   }
 
   /** Batches it has not answered. */
@@ -85,26 +91,28 @@ export class WorkerHandle {
     this.#batches++;
     if (this.#idle !== null) clearTimeout(this.#idle);
     this.#idle = null;
-    this.#watch ??= setInterval(() => this.#look(), this.#options.fileTimeoutMs / LOOKS);
+    this.#watch ??= this.#startWatch();
     this.#tell({ type: 'batch', jobs }, []);
   }
 
-  /** Resolves when the thread is gone. */
+  /** Resolves when the thread is gone, or cannot be ended. */
   async stop(): Promise<void> {
     this.#terminate('stopped');
-    await this.#exited;
+    await this.#exited.promise;
   }
 
   async #receive(message: FromWorker): Promise<void> {
+    this.#stillMs = 0;
     if (message.type === 'ready') {
       this.#isReady = true;
       this.#options.onReady();
-    } else if (message.type === 'lookup') {
-      await this.#lookup(message.request, message.keys);
-    } else if (message.type === 'embed') {
-      await this.#embed(message.request, message.texts);
-    } else {
+    } else if (message.type === 'done') {
       this.#done(message);
+    } else {
+      this.#questions++;
+      await (message.type === 'lookup' ? this.#lookup(message.request, message.keys) : this.#embed(message.request, message.texts));
+      this.#questions--;
+      this.#stillMs = 0;
     }
   }
 
@@ -180,16 +188,27 @@ export class WorkerHandle {
     if (this.#end === null) this.#worker.postMessage(message, transfer);
   }
 
-  /** Ends the worker when it has stood at the same step of the same file for too long. */
-  #look(): void {
+  #startWatch(): NodeJS.Timeout {
+    const everyMs = this.#options.fileTimeoutMs / LOOKS;
+    this.#lastLook = performance.now();
+    this.#stillMs = 0;
+    return setInterval(() => this.#look(everyMs), everyMs);
+  }
+
+  /**
+   * Ends the worker when it has stood at the same step of the same file for too long, or has done nothing at all: not become
+   * ready, or neither worked on a file nor asked us anything. Both have been seen of threads that wait for each other in the runtime.
+   */
+  #look(everyMs: number): void {
     const step = Atomics.load(this.#pulse, PULSE_STEP);
+    const file = Atomics.load(this.#pulse, PULSE_FILE);
     const now = performance.now();
-    if (Atomics.load(this.#pulse, PULSE_FILE) === 0 || step !== this.#lastStep) {
-      this.#lastStep = step;
-      this.#sameSince = now;
-    } else if (now - this.#sameSince >= this.#options.fileTimeoutMs) {
-      this.#terminate('timeout');
-    }
+    const moved = step !== this.#lastStep || file !== this.#lastFile;
+    this.#stillMs = moved || (file === 0 && this.#questions > 0) ? 0 : this.#stillMs + Math.min(now - this.#lastLook, 2 * everyMs);
+    this.#lastStep = step;
+    this.#lastFile = file;
+    this.#lastLook = now;
+    if (this.#stillMs >= (file === 0 ? this.#options.silenceTimeoutMs : this.#options.fileTimeoutMs)) this.#terminate('timeout');
   }
 
   #terminate(cause: WorkerEnd['cause']): void {
@@ -197,6 +216,7 @@ export class WorkerHandle {
     this.#end = cause;
     this.#isRetiring = true;
     this.#stopWatch();
+    this.#abandon = setTimeout(() => this.#finish(), ABANDON_MS);
     void this.#worker.terminate();
   }
 
@@ -207,12 +227,18 @@ export class WorkerHandle {
     this.#idle = null;
   }
 
+  /** Once: at the exit of the thread, or when it has not ended in time. */
   #finish(): void {
+    if (this.#isFinished) return;
+    this.#isFinished = true;
+    if (this.#abandon !== null) clearTimeout(this.#abandon);
+    this.#worker.unref();
     this.#stopWatch();
     const cause = this.#end ?? 'crash';
     this.#end = cause;
     const file = Atomics.load(this.#pulse, PULSE_FILE);
     this.#options.onEnd({ cause, jobs: [...this.#jobs], culprit: file === 0 ? null : file, wasReady: this.#isReady, error: this.#error });
+    this.#exited.resolve();
   }
 }
 

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
 import { rmSync, statSync, utimesSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import test, { type TestContext } from 'node:test';
@@ -15,6 +16,7 @@ import { makeTree } from './temp-tree.ts';
 
 checkLeaks();
 
+const STUCK = new URL('./workers/stuck-worker.ts', import.meta.url);
 const FAULTY = new URL('./workers/faulty-worker.ts', import.meta.url);
 
 function makePool(t: TestContext, options: Partial<IngestPoolOptions> = {}): IngestPool {
@@ -168,6 +170,40 @@ test('workers that cannot start give a typed error, not a hang', async (t) => {
   await assert.rejects(pool.ingest({ root, path: 'a.ts', known: null }), (error) => isCairnError(error, 'INTERNAL'));
   const model = makePool(t, { embedder: { modelPath: join(root, 'no-model') } });
   await assert.rejects(model.ingest({ root, path: 'a.ts', known: null }), (error) => isCairnError(error));
+});
+
+/** For the worker threads of one test. */
+function setEnvironment(t: TestContext, name: string, value: string): void {
+  process.env[name] = value;
+  t.after(() => delete process.env[name]);
+}
+
+test('a worker that never becomes ready is replaced, and its files are indexed by the next one', async (t) => {
+  const root = makeTree(t, { 'a.ts': 'export const a = 1;\n', 'b.ts': 'export const b = 1;\n' });
+  setEnvironment(t, 'CAIRN_TEST_STUCK_ONCE', join(root, 'mark'));
+  const pool = makePool(t, { workers: 1, workerEntry: STUCK, fileTimeoutMs: 1000, silenceTimeoutMs: 4000 });
+  const docs = (await Promise.all(['a.ts', 'b.ts'].map((path) => pool.ingest({ root, path, known: null })))).map(decode);
+  assert.deepEqual(docs.map(({ symbols, source }) => [symbols[0]?.name, source?.note]), [['a', null], ['b', null]], 'parsed, not cut into windows');
+  assert.ok(pool.stats.timeouts >= 1 && pool.stats.started === pool.stats.timeouts + 1, JSON.stringify(pool.stats));
+});
+
+test('workers that never become ready give a typed error, and the pool can be used again', async (t) => {
+  const root = makeTree(t, { 'a.ts': 'export const a = 1;\n' });
+  const pool = makePool(t, { workers: 1, workerEntry: STUCK, fileTimeoutMs: 100, silenceTimeoutMs: 200 });
+  await assert.rejects(pool.ingest({ root, path: 'a.ts', known: null }), (error) => isCairnError(error, 'INTERNAL') && error.retryable && /do not become ready/.test(error.message));
+  assert.deepEqual([pool.stats.timeouts, pool.stats.running + pool.stats.waiting], [3, 0]);
+});
+
+test('a worker that cannot even be ended is left behind: its files go on, and closing does not wait for it', async (t) => {
+  const root = makeTree(t, { 'a.ts': 'export const a = 1;\n' });
+  const pipe = join(root, 'pipe');
+  execFileSync('mkfifo', [pipe]);
+  setEnvironment(t, 'CAIRN_TEST_STUCK_ONCE', join(root, 'mark'));
+  setEnvironment(t, 'CAIRN_TEST_STUCK_PIPE', pipe);
+  const pool = new IngestPool({ workers: 1, embedder: null, cache: null, workerEntry: STUCK, fileTimeoutMs: 1000, silenceTimeoutMs: 4000 });
+  assert.equal(decode(await pool.ingest({ root, path: 'a.ts', known: null })).symbols[0]?.name, 'a');
+  await pool.close();
+  writeFileSync(pipe, ''); // lets the thread go, so that nothing of this test stays
 });
 
 test('cancel: before it starts, while it runs, and by closing', async (t) => {
