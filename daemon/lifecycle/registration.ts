@@ -8,10 +8,12 @@ import { CairnError, errnoOf, messageOf } from '../errors.ts';
 import { readRegistration, type Endpoint, type Registration } from '../protocol/endpoint.ts';
 
 /** 32 random bytes; new for each daemon, so that a token seen once is worth nothing after a restart. */
-export function issueToken(endpoint: Endpoint): string {
-  const token = randomBytes(32).toString('hex');
+export function newToken(): string {
+  return randomBytes(32).toString('hex');
+}
+
+export function writeToken(endpoint: Endpoint, token: string): void {
   writePrivately(endpoint.tokenFile, token);
-  return token;
 }
 
 export function register(endpoint: Endpoint, registration: Registration): void {

@@ -9,7 +9,7 @@ import { dirname } from 'node:path';
 import { loadConfig, type Config } from '../config/config.ts';
 import { isCairnError, messageOf } from '../errors.ts';
 import { openLog, type FileLog, type Log } from '../log/log.ts';
-import { readRegistration, resolveEndpoint, type Endpoint, type Environment } from '../protocol/endpoint.ts';
+import { readRegistration, resolveEndpoint, type Endpoint, type Environment, type Registration } from '../protocol/endpoint.ts';
 import type { NotificationName, Notifications } from '../protocol/methods.ts';
 import { PROTOCOL_MIN, PROTOCOL_VERSION } from '../protocol/types.ts';
 import { Dispatcher } from '../rpc/dispatcher.ts';
@@ -24,9 +24,8 @@ import { watchLoopDelay } from './loop-delay.ts';
 import { Phase } from './phase.ts';
 import { ensurePrivateDirectory } from './private-directory.ts';
 import { EXIT_BUG, guardProcess } from './process-guard.ts';
-import { issueToken, register, unregister } from './registration.ts';
+import { PublishedNames } from './published-names.ts';
 import { startSelfCheck } from './self-check.ts';
-import { publishSocket, removeSocket, type PublishedSocket } from './socket.ts';
 
 /** What `compose` gets of the process it lives in. */
 export interface DaemonCore {
@@ -145,7 +144,7 @@ class Daemon {
   #server: RpcServer | null = null;
   #dispatcher: Dispatcher | null = null;
   #composition: Composition | null = null;
-  #socket: PublishedSocket | null = null;
+  #names: PublishedNames | null = null;
   #idle: IdleWatch | null = null;
 
   constructor(options: RunOptions, endpoint: Endpoint, config: Config, lock: GenerationLock, started: number) {
@@ -178,28 +177,27 @@ class Daemon {
   async #start(): Promise<void> {
     const { version } = this.#options;
     this.#log.info('daemon.starting', { version, node: process.version, dataDir: this.#endpoint.dataDir });
-    const token = issueToken(this.#endpoint);
-    this.#register();
+    const names = (this.#names = new PublishedNames(this.#endpoint, this.#registration()));
     this.#composition = await this.#options.compose(this.#core());
     this.#dispatcher = new Dispatcher({ table: this.#composition.table, state: () => this.#phase.state, metrics: this.#metrics, log: requestLog(this.#log) });
-    this.#server = new RpcServer({
-      dispatcher: this.#dispatcher, token, metrics: this.#metrics,
+    const server = (this.#server = new RpcServer({
+      dispatcher: this.#dispatcher, token: names.token, metrics: this.#metrics,
       onEvent: (event, connection, detail) => this.#connectionEvent(event, connection, detail),
-    });
-    this.#socket = await publishSocket(this.#server.server, this.#endpoint.socket);
+    }));
+    await names.listen(() => server.freshServer());
     this.#lock.assertHeld();
     if (!this.#phase.advance('serving')) return; // a signal came first
     this.#log.info('daemon.serving', { socket: this.#endpoint.socket, startMs: Math.round(performance.now() - this.#started) });
-    this.#watchOverItself(this.#socket);
+    this.#watchOverItself(names);
     this.#composition.warmUp();
   }
 
-  #register(): void {
-    register(this.#endpoint, {
+  #registration(): Registration {
+    return {
       pid: process.pid, epoch: this.#lock.epoch, version: this.#options.version, protocol: { min: PROTOCOL_MIN, max: PROTOCOL_VERSION },
       socket: this.#endpoint.socket, tokenFile: this.#endpoint.tokenFile, startedAt: this.#startedAt.toISOString(),
       execPath: process.execPath, entry: this.#options.entry,
-    });
+    };
   }
 
   #core(): DaemonCore {
@@ -217,10 +215,12 @@ class Daemon {
     };
   }
 
-  #watchOverItself(socket: PublishedSocket): void {
+  #watchOverItself(names: PublishedNames): void {
     this.#cleanups.push(startSelfCheck({
-      lock: this.#lock, socket, ...(this.#options.selfCheckMs === undefined ? {} : { everyMs: this.#options.selfCheckMs }),
-      // FENCED is reported through `lock.lost`; a lost socket with a lock that is ours may persist.
+      lock: this.#lock, names, onRestored: (restored) => this.#log.warn('daemon.names-restored', { restored }),
+      onFailed: (error) => this.#log.warn('daemon.names-missing', { err: error }),
+      ...(this.#options.selfCheckMs === undefined ? {} : { everyMs: this.#options.selfCheckMs }),
+      // FENCED is reported through `lock.lost`; without clients, but with a lock that is ours, it may persist.
       onDisplaced: (reason) => this.#order({ reason: reason.message, exitCode: EXIT.fenced, persist: reason.code !== 'FENCED', deadlineMs: DRAIN_MS }),
     }));
     const minutes = this.#config.values['daemon.idleExitMinutes'];
@@ -260,6 +260,7 @@ class Daemon {
   async #drain(order: StopOrder): Promise<number> {
     const started = performance.now();
     const hard = setTimeout(() => this.#giveUp(order.exitCode === EXIT.ok ? EXIT.failed : order.exitCode), order.deadlineMs);
+    await this.#names?.finish();
     this.#server?.stopAccepting();
     let failed = false;
     const step = async (name: string, work: () => Promise<unknown> | unknown): Promise<void> => {
@@ -286,9 +287,7 @@ class Daemon {
 
   /** The names belong to whoever holds the lock. */
   #withdraw(): void {
-    if (!this.#lock.isHeld()) return;
-    if (this.#socket !== null) removeSocket(this.#socket);
-    unregister(this.#endpoint, this.#lock.epoch);
+    if (this.#lock.isHeld()) this.#names?.withdraw();
   }
 
   /** What was acknowledged is in the write-ahead logs; ending here loses time, not data. */

@@ -1,5 +1,6 @@
 /** Accepts clients up to a cap and knows which are connected. Owns the listening server and all connections. */
 import { createServer, type Server, type Socket } from 'node:net';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { MAX_CONNECTIONS } from '../protocol/limits.ts';
 import type { NotificationName, Notifications } from '../protocol/methods.ts';
 import { Connection, CONNECTION_LIMITS, type ConnectionHost, type ConnectionLimits } from './connection.ts';
@@ -18,10 +19,10 @@ export interface RpcServerOptions {
 }
 
 export class RpcServer {
-  readonly server: Server;
   readonly #options: RpcServerOptions;
   readonly #host: ConnectionHost;
   readonly #connections = new Set<Connection>();
+  #server: Server | null = null;
   #nextId = 1;
 
   constructor(options: RpcServerOptions) {
@@ -39,7 +40,12 @@ export class RpcServer {
         options.onEvent('violation', connection.id, message);
       },
     };
-    this.server = createServer({ allowHalfOpen: false }, (socket) => this.#accept(socket));
+  }
+
+  /** A server to listen with; one that listened before accepts nobody any more, its clients stay. */
+  freshServer(): Server {
+    this.stopAccepting();
+    return (this.#server = createServer({ allowHalfOpen: false }, (socket) => this.#accept(socket)));
   }
 
   get connections(): number {
@@ -59,22 +65,14 @@ export class RpcServer {
 
   /** No new clients; connected ones keep their connection until `close`. */
   stopAccepting(): void {
-    this.server.close();
+    this.#server?.close();
   }
 
   /** Lets answers go out, then closes every connection; resolves when all are gone. */
   async close(): Promise<void> {
-    const closed = new Promise<void>((resolve) => {
-      if (this.server.listening) this.server.close(() => resolve());
-      else this.#whenEmpty(resolve);
-    });
+    this.stopAccepting();
     for (const connection of this.#connections) connection.end();
-    await closed;
-  }
-
-  #whenEmpty(resolve: () => void): void {
-    if (this.#connections.size === 0) resolve();
-    else setTimeout(() => this.#whenEmpty(resolve), 10);
+    while (this.#connections.size > 0) await sleep(10);
   }
 
   #accept(socket: Socket): void {

@@ -1,6 +1,6 @@
 // The life of real daemon processes: start, race, crash, freeze, take over, drain, bugs.
 import assert from 'node:assert/strict';
-import { chmodSync, existsSync, lstatSync, mkdirSync, readdirSync, readFileSync, renameSync, symlinkSync, unlinkSync, writeFileSync } from 'node:fs';
+import { chmodSync, existsSync, lstatSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, symlinkSync, unlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import test from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -125,11 +125,46 @@ for (const [what, method, text] of [['an uncaught exception', 'index/list', 'pla
   });
 }
 
-test('a daemon whose socket is removed or replaced persists and ends by itself', async (t) => {
+test('[C.1] [C.2] a daemon whose run directory is removed makes its names again, and serves on', async (t) => {
+  const box = new DaemonBox(t);
+  const { daemon, client } = await box.start([], { STUB_SELF_CHECK_MS: '50' });
+  const { socket, tokenFile, registrationFile } = box.endpoint;
+  const token = readFileSync(tokenFile, 'utf8');
+  for (const victim of [join(box.dataDir, 'run'), socket, tokenFile, registrationFile]) {
+    rmSync(victim, { recursive: true });
+    const again = await box.connect(daemon.pid);
+    assert.deepEqual((await again.request('daemon/health')).result, { state: 'serving', held: true });
+    while (!existsSync(victim)) await sleep(10);
+    assert.deepEqual([socket, tokenFile, registrationFile].map((path) => modeOf(path)), [0o600, 0o600, 0o600]);
+    assert.equal(modeOf(join(box.dataDir, 'run')), 0o700);
+  }
+  assert.equal(readFileSync(tokenFile, 'utf8'), token);
+  assert.deepEqual((await client.request('daemon/health')).result, { state: 'serving', held: true }, 'connections from before live on');
+  assert.match(box.log(), /daemon\.names-restored/);
+  assert.equal((await daemon.end('SIGTERM')).code, 0);
+  for (const file of [socket, tokenFile, registrationFile]) assert.ok(!existsSync(file), `${file} stays away after the stop`);
+});
+
+test('[C.2] names that cannot be made again in safety are not: the daemon persists and ends', async (t) => {
+  const box = new DaemonBox(t);
+  const { daemon } = await box.start([], { STUB_SELF_CHECK_MS: '20' });
+  mkdirSync(join(box.dataDir, 'elsewhere'));
+  symlinkSync(join(box.dataDir, 'elsewhere'), join(box.dataDir, 'link'));
+  renameSync(join(box.dataDir, 'run'), join(box.dataDir, 'run-old'));
+  renameSync(join(box.dataDir, 'link'), join(box.dataDir, 'run'));
+  // A look in between the two renames may have made a new one: then the link went into it.
+  if (lstatSync(join(box.dataDir, 'run')).isSymbolicLink()) {
+    assert.equal((await daemon.exited).code, 3);
+    assert.deepEqual(box.closings(), ['1 persist=true']);
+    assert.deepEqual(readdirSync(join(box.dataDir, 'elsewhere')), []);
+  }
+});
+
+test('a daemon whose socket is replaced persists and ends by itself', async (t) => {
   const box = new DaemonBox(t);
   const { daemon } = await box.start([], { STUB_SELF_CHECK_MS: '50' });
-  unlinkSync(box.endpoint.socket);
-  writeFileSync(box.endpoint.socket, 'something else');
+  writeFileSync(`${box.endpoint.socket}.new`, 'something else');
+  renameSync(`${box.endpoint.socket}.new`, box.endpoint.socket);
   assert.equal((await daemon.exited).code, 3);
   assert.deepEqual(box.closings(), ['1 persist=true']);
   assert.equal(readFileSync(box.endpoint.socket, 'utf8'), 'something else', 'what is not ours is not removed');

@@ -11,7 +11,7 @@ import { IdleWatch } from '../../../daemon/lifecycle/idle.ts';
 import { livenessOf, selfIdentity, startTime } from '../../../daemon/lifecycle/liveness.ts';
 import { watchLoopDelay } from '../../../daemon/lifecycle/loop-delay.ts';
 import { Phase } from '../../../daemon/lifecycle/phase.ts';
-import { issueToken, register, unregister } from '../../../daemon/lifecycle/registration.ts';
+import { newToken, register, unregister, writeToken } from '../../../daemon/lifecycle/registration.ts';
 import { resolveEndpoint } from '../../../daemon/protocol/endpoint.ts';
 import { compareVersions } from '../../../daemon/protocol/versions.ts';
 import { checkLeaks } from '../../support/leaks.ts';
@@ -78,9 +78,10 @@ test('an idle daemon ends once, only after the whole time without clients and wo
 test('registration and token are private files, and are removed only by their own epoch', (t) => {
   const endpoint = resolveEndpoint({}, tempDir(t));
   mkdirSync(join(endpoint.dataDir, 'run'));
-  const first = issueToken(endpoint);
-  const token = issueToken(endpoint);
-  assert.notEqual(first, token);
+  const token = newToken();
+  assert.notEqual(newToken(), token);
+  writeToken(endpoint, newToken());
+  writeToken(endpoint, token);
   assert.equal(readFileSync(endpoint.tokenFile, 'utf8'), token);
   register(endpoint, { pid: 1, epoch: 7, version: '1', protocol: { min: 1, max: 1 }, socket: '/s', tokenFile: endpoint.tokenFile, startedAt: '', execPath: '', entry: '' });
   for (const file of [endpoint.tokenFile, endpoint.registrationFile]) assert.equal(lstatSync(file).mode & 0o777, 0o600);
@@ -92,7 +93,7 @@ test('registration and token are private files, and are removed only by their ow
 
 test('a registration that cannot be written is a typed error and leaves nothing behind', (t) => {
   const endpoint = resolveEndpoint({}, tempDir(t));
-  assert.throws(() => issueToken(endpoint), { code: 'IO', path: endpoint.tokenFile });
+  assert.throws(() => writeToken(endpoint, newToken()), { code: 'IO', path: endpoint.tokenFile });
 });
 
 test('arguments', () => {

@@ -145,7 +145,7 @@ export async function startServer(t: TestContext, limits: Partial<ConnectionLimi
       return client;
     },
   };
-  await publishSocket(server.server, path);
+  await publishSocket(server.freshServer(), path);
   t.after(async () => {
     for (const client of clients) client.destroy();
     await server.close();
