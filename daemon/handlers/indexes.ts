@@ -206,7 +206,7 @@ function inspect(owners: IndexOwners, owner: IndexOwner): IndexInspectResult {
     generation: stats.generation, lsn: stats.version, syncedLsn: stats.syncedVersion, durableLsn: stats.durableVersion,
     docs: stats.docs, chunks: stats.chunks, vectors: stats.vectors, symbols: stats.symbols, edges: stats.edges,
     segments: stats.segments.map(toSegment), memtable: { chunks: stats.memtableChunks, bytes: stats.memtableBytes },
-    walBytes: stats.walBytes, diskBytes: stats.diskBytes, memoryBytes: stats.memoryBytes, batchesCommitted: stats.batchesCommitted,
+    walBytes: stats.walBytes, diskBytes: stats.diskBytes, memoryBytes: stats.memoryBytes, incremental: { ...stats.incremental },
     bytesWritten: { ...stats.bytesWritten },
     recovery: { ...recovery, quarantined: recovery.quarantined.map(({ file, reason }) => ({ file, reason })) },
   };

@@ -490,7 +490,8 @@ export interface IndexInspectResult {
   readonly walBytes: number;
   readonly diskBytes: number;
   readonly memoryBytes: number;
-  readonly batchesCommitted: number;
+  /** Work since the index was opened: puts and deletes of the committed batches, batches, failed batches, batches without an ack yet, mean time to the ack, writes and syncs of the log, segments. */
+  readonly incremental: { readonly operations: number; readonly batches: number; readonly failures: number; readonly pending: number; readonly meanMs: number; readonly logWrites: number; readonly logSyncs: number; readonly segments: number };
   readonly bytesWritten: { readonly wal: number; readonly flush: number; readonly compaction: number; readonly manifest: number };
   readonly recovery: { readonly generation: number; readonly replayedBatches: number; readonly tornTailBytes: number; readonly orphansRemoved: readonly string[]; readonly quarantined: readonly { readonly file: string; readonly reason: string }[]; readonly degraded: readonly string[]; readonly warnings?: readonly string[]; readonly durationMs: number };
 }

@@ -132,7 +132,7 @@ class Creation {
     const good = await this.#readLog(log, endLsn);
     const made = good.isClosed ? await linkOrCopy(this.#env, log.path, target) : 'copy';
     if (!good.isClosed) {
-      await createWalFile(this.#env, join(this.#dir, WAL_DIRECTORY), good.header, good.body);
+      await createWalFile(this.#env, join(this.#dir, WAL_DIRECTORY), good.header, [good.body]);
     }
     const { bytes, checksum } = await sumFile(this.#env, target, { advance: () => undefined, signal: this.#request.watch.signal });
     this.#add({ name, bytes, checksum, made });

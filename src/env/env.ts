@@ -11,8 +11,8 @@ export interface EnvFile {
   read(position: number, length: number): Promise<Buffer>;
   /** Fills `target` from `position`, synchronously (page-cache reads of a few KB on the query path); returns bytes read. */
   readSync(target: Uint8Array, position: number): number;
-  /** Writes all of `data` (loops over short writes). */
-  write(data: Uint8Array, position: number): Promise<void>;
+  /** Writes all of `data` (loops over short writes); several parts go one behind the other, in one call to the system. */
+  write(data: Uint8Array | readonly Uint8Array[], position: number): Promise<void>;
   truncate(length: number): Promise<void>;
   /** fsync; after a failure the file is poisoned: every later write or sync fails with POISONED. */
   sync(): Promise<void>;

@@ -174,15 +174,22 @@ class NodeFile implements EnvFile {
     }
   }
 
-  write(data: Uint8Array, position: number): Promise<void> {
+  write(data: Uint8Array | readonly Uint8Array[], position: number): Promise<void> {
     return this.#change('write', async () => {
-      // A full disk shows as a short write without an error: only the next call fails.
-      for (let done = 0; done < data.length; ) {
-        const { bytesWritten } = await this.#handle.write(data, done, data.length - done, position + done);
-        if (bytesWritten === 0) throw new CairnError('IO', `cannot write ${this.path}: the system took 0 of ${data.length - done} bytes`, { path: this.path });
-        done += bytesWritten;
-      }
+      if (data instanceof Uint8Array) return this.#writeFully(data, position);
+      const bytes = data.reduce((sum, part) => sum + part.length, 0);
+      const { bytesWritten } = await this.#handle.writev([...data], position);
+      if (bytesWritten < bytes) await this.#writeFully(Buffer.concat(data).subarray(bytesWritten), position + bytesWritten);
     });
+  }
+
+  /** A full disk shows as a short write without an error: only the next call fails. */
+  async #writeFully(data: Uint8Array, position: number): Promise<void> {
+    for (let done = 0; done < data.length; ) {
+      const { bytesWritten } = await this.#handle.write(data, done, data.length - done, position + done);
+      if (bytesWritten === 0) throw new CairnError('IO', `cannot write ${this.path}: the system took 0 of ${data.length - done} bytes`, { path: this.path });
+      done += bytesWritten;
+    }
   }
 
   truncate(length: number): Promise<void> {

@@ -4,6 +4,7 @@
  * one group at a time, and `exclusive` sections (freeze, installation of segments) run between groups.
  */
 import { setImmediate } from 'node:timers/promises';
+import type { Clock } from '../env/env.ts';
 import type { FlatDoc } from '../format/flat-doc.ts';
 import { CairnError, isCairnError } from '../util/errors.ts';
 import type { Lsn } from '../util/ids.ts';
@@ -13,7 +14,7 @@ import { Mutex } from './mutex.ts';
 import type { PartTable } from './part-table.ts';
 import { Slices } from './slices.ts';
 import { Staging } from './staging.ts';
-import type { CommitResult, SyncMode } from './types.ts';
+import type { CommitResult, IncrementalStats, SyncMode } from './types.ts';
 
 /** Batches that become visible together; bounds how long the first of them waits. */
 const GROUP_BATCHES = 8;
@@ -29,24 +30,29 @@ export class Committer {
   readonly #wal: WalWriter;
   readonly #table: PartTable;
   readonly #syncMode: SyncMode;
+  readonly #clock: Clock;
   /** Holds the order of commits from check to log. */
   readonly #entry = new Mutex();
   readonly #apply = new Mutex();
   #logged: Logged[] = [];
   #isScheduled = false;
   #inLog = 0;
-  #committed = 0;
+  /** Of batches since the index was opened; times are those from the call to the ack. */
+  readonly #seen = { operations: 0, batches: 0, failures: 0, pending: 0, ms: 0 };
   /** Why no commit is taken any more; null while the index is writable. */
   #closedBy: CairnError | null = null;
 
-  constructor(wal: WalWriter, table: PartTable, syncMode: SyncMode) {
+  constructor(wal: WalWriter, table: PartTable, syncMode: SyncMode, clock: Clock) {
     this.#wal = wal;
     this.#table = table;
     this.#syncMode = syncMode;
+    this.#clock = clock;
   }
 
-  get batchesCommitted(): number {
-    return this.#committed;
+  counters(): Omit<IncrementalStats, 'segments'> {
+    const { ms, ...seen } = this.#seen;
+    const { groups, syncs } = this.#wal.counters();
+    return { ...seen, meanMs: seen.batches === 0 ? 0 : ms / seen.batches, logWrites: groups, logSyncs: syncs };
   }
 
   /** Why commits are refused for good (fenced, or a logged batch could not be applied); null while they are taken. */
@@ -64,11 +70,24 @@ export class Committer {
     this.#closedBy ??= reason;
   }
 
-  async commit(check: () => Promise<CheckedBatch>): Promise<CommitResult> {
-    const { durable, lsn, applied } = await (await this.#enter(check)).logged;
-    await applied;
-    this.#committed++;
-    return { lsn, syncMode: this.#syncMode, durable };
+  /** `operations`: puts and deletes of the batch. */
+  async commit(operations: number, check: () => Promise<CheckedBatch>): Promise<CommitResult> {
+    const seen = this.#seen;
+    const asked = this.#clock.monotonic();
+    seen.pending++;
+    try {
+      const { durable, lsn, applied } = await (await this.#enter(check)).logged;
+      await applied;
+      seen.operations += operations;
+      seen.batches++;
+      seen.ms += this.#clock.monotonic() - asked;
+      return { lsn, syncMode: this.#syncMode, durable };
+    } catch (error) {
+      seen.failures++;
+      throw error;
+    } finally {
+      seen.pending--;
+    }
   }
 
   /** Runs `section` between two groups of commits; readers are not affected. */

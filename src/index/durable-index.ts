@@ -57,7 +57,7 @@ export class OpenIndex implements DurableIndex {
   async commit(batch: Batch): Promise<CommitResult> {
     this.#requireOpen();
     this.#requireWhole();
-    return this.#context.committer.commit(() => checkBatch(batch, this.#context.metadata.dimension));
+    return this.#context.committer.commit(batch.puts.length + batch.deletes.length, () => checkBatch(batch, this.#context.metadata.dimension));
   }
 
   snapshot(): Snapshot {

@@ -77,7 +77,7 @@ class Recovery {
     let opened: OpenedWal | null = null;
     try {
       opened = await this.#openLog(metadata, table, store);
-      const committer = new Committer(opened.writer, table, this.#services.options.syncMode);
+      const committer = new Committer(opened.writer, table, this.#services.options.syncMode, this.#env.clock);
       const context: IndexContext = { ...this.#services, env: this.#env, dir: this.#dir, walDir: this.#walDir, metadata, store, table, wal: opened.writer, committer, files, opener };
       if (this.#losses.length > 0 || isFallback) await this.#publishRecovered(context, damaged);
       const maintenance = new Maintenance(context);

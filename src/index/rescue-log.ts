@@ -63,7 +63,7 @@ async function cutAtDamage(log: DamagedLog, file: WalFileInfo, damage: CairnErro
   await createWalFile(env, walDir, { salt, epoch: lease.epoch, firstLsn: file.firstLsn }, body);
 }
 
-async function goodRecords(env: Env, info: WalFileInfo, lastGood: Lsn, salt: number): Promise<Buffer> {
+async function goodRecords(env: Env, info: WalFileInfo, lastGood: Lsn, salt: number): Promise<readonly Uint8Array[]> {
   const file = await env.open(info.path, 'read');
   try {
     const reader = await WalFileReader.open(file, info.firstLsn);
@@ -75,7 +75,7 @@ async function goodRecords(env: Env, info: WalFileInfo, lastGood: Lsn, salt: num
       encodeRecord(bytes, 0, { ...record, syncedLsn: asLsn(record.lsn - 1) }, salt);
       encoded.push(bytes);
     }
-    return Buffer.concat(encoded);
+    return encoded;
   } finally {
     await file.close();
   }

@@ -22,7 +22,7 @@ export function statsOf(context: IndexContext, maintenance: Maintenance): IndexS
     walBytes: maintenance.walBytes,
     diskBytes: maintenance.diskBytes,
     memoryBytes: table.handles.reduce((total, handle) => total + handle.part.memoryBytes, 0),
-    batchesCommitted: committer.batchesCommitted,
+    incremental: { ...committer.counters(), segments: table.segments.length },
     bytesWritten: { wal: wal.counters().bytesWritten, ...maintenance.bytesWritten, manifest: store.bytesWritten },
     warnings: warnings(context, maintenance),
   };

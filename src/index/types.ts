@@ -93,6 +93,23 @@ export interface SegmentInfo {
   readonly contentVersions: IndexMetadata['contentVersions'];
 }
 
+/** Work on the index since it was opened. [1.24] */
+export interface IncrementalStats {
+  /** Puts and deletes of the batches that were committed. */
+  readonly operations: number;
+  readonly batches: number;
+  /** Batches that were refused or whose commit failed. */
+  readonly failures: number;
+  /** Batches that wait for their ack now. */
+  readonly pending: number;
+  /** From the call of a commit to its ack. */
+  readonly meanMs: number;
+  /** Group commit: batches / logWrites share a write, batches / logSyncs a sync. */
+  readonly logWrites: number;
+  readonly logSyncs: number;
+  readonly segments: number;
+}
+
 export interface IndexStats {
   /** LSN of the last committed batch; of the last batch whose WAL bytes are synced; of the last batch inside segments. */
   readonly version: Lsn;
@@ -110,7 +127,7 @@ export interface IndexStats {
   readonly walBytes: number;
   readonly diskBytes: number;
   readonly memoryBytes: number;
-  readonly batchesCommitted: number;
+  readonly incremental: IncrementalStats;
   readonly bytesWritten: { readonly wal: number; readonly flush: number; readonly compaction: number; readonly manifest: number };
   /** Conditions that need attention although nothing acknowledged is lost: the log takes no writes, read-only, old files stay. */
   readonly warnings?: readonly string[];

@@ -78,7 +78,7 @@ async function positionFor(env: Env, dir: string, replay: ReplayReport, epoch: E
 /** Replaces a sealed file without records, which begins with the same LSN. */
 async function newFile(env: Env, dir: string, firstLsn: Lsn, epoch: Epoch): Promise<WalPosition> {
   const salt = newSalt(env);
-  const bytes = await createWalFile(env, dir, { salt, epoch, firstLsn }, new Uint8Array(0));
+  const bytes = await createWalFile(env, dir, { salt, epoch, firstLsn }, []);
   return { file: await env.open(join(dir, walFile(firstLsn)), 'update'), firstLsn, bytes, salt, nextLsn: firstLsn };
 }
 

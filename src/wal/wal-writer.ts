@@ -18,7 +18,7 @@ import { WAL_HEADER_BYTES, WAL_OPTIONAL_FROM, WAL_TYPE_BATCH, WAL_TYPE_SEAL, WAL
 import { walFile } from '../format/file-names.ts';
 import { CairnError } from '../util/errors.ts';
 import { asLsn, type Epoch, type Lsn } from '../util/ids.ts';
-import { encodeRecord, encodeTime, encodeWalHeader, recordBytes, requirePayloadLimit, type RecordToWrite } from './record.ts';
+import { encodeTime, encodeWalHeader, frameRecords, recordBytes, requirePayloadLimit, type RecordToWrite } from './record.ts';
 
 export type WalSyncMode = 'always' | 'interval' | 'off';
 
@@ -298,20 +298,13 @@ export class WalWriter {
   }
 
   async #write(records: readonly { readonly lsn: Lsn; readonly type: number; readonly payload: Uint8Array }[]): Promise<void> {
-    const bytes = this.#encode(records, asLsn(this.#syncedLsn));
-    await this.#usableFile().write(bytes, this.#position);
-    this.#position += bytes.length;
-    this.#counters.bytesWritten += bytes.length;
+    const { parts, bytes } = frameRecords(records, asLsn(this.#syncedLsn), this.#salt);
+    await this.#usableFile().write(parts, this.#position);
+    this.#position += bytes;
+    this.#counters.bytesWritten += bytes;
     this.#counters.groups++;
     const last = records.at(-1);
     if (last !== undefined && last.type !== WAL_TYPE_SEAL) this.#writtenLsn = last.lsn;
-  }
-
-  #encode(records: readonly Omit<RecordToWrite, 'syncedLsn'>[], syncedLsn: Lsn): Buffer {
-    const bytes = Buffer.allocUnsafe(records.reduce((sum, record) => sum + recordBytes(record.payload.length), 0));
-    let at = 0;
-    for (const record of records) at = encodeRecord(bytes, at, { ...record, syncedLsn }, this.#salt);
-    return bytes;
   }
 
   /** Times never fall, so that "up to this time" is one place in the log. */
@@ -384,8 +377,8 @@ export class WalWriter {
   async #startFile(firstLsn: Lsn, records: readonly Omit<RecordToWrite, 'syncedLsn'>[]): Promise<void> {
     this.#fence.assertHeld();
     this.#salt = newSalt(this.#env);
-    const body = this.#encode(records, asLsn(firstLsn - 1));
-    const bytes = await createWalFile(this.#env, this.#dir, { salt: this.#salt, epoch: this.#fence.epoch, firstLsn }, body);
+    const body = frameRecords(records, asLsn(firstLsn - 1), this.#salt);
+    const bytes = await createWalFile(this.#env, this.#dir, { salt: this.#salt, epoch: this.#fence.epoch, firstLsn }, body.parts);
     this.#firstLsn = firstLsn;
     this.#position = bytes;
     this.#counters.bytesWritten += bytes;
@@ -419,10 +412,10 @@ export function newSalt(env: Env): number {
 }
 
 /** Creates (or replaces, when nothing in it was synced) a WAL file with `body` as its synced base. Returns its length. */
-export async function createWalFile(env: Env, dir: string, header: { salt: number; epoch: Epoch; firstLsn: Lsn }, body: Uint8Array): Promise<number> {
-  const baseLength = WAL_HEADER_BYTES + body.length;
+export async function createWalFile(env: Env, dir: string, header: { salt: number; epoch: Epoch; firstLsn: Lsn }, body: readonly Uint8Array[]): Promise<number> {
+  const baseLength = body.reduce((sum, part) => sum + part.length, WAL_HEADER_BYTES);
   await createFileAtomic(env, dir, walFile(header.firstLsn), async (file) => {
-    await file.write(Buffer.concat([encodeWalHeader({ ...header, baseLength }), body]), 0);
+    await file.write([encodeWalHeader({ ...header, baseLength }), ...body], 0);
   });
   return baseLength;
 }

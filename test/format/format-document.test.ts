@@ -10,7 +10,7 @@ import { encodeTextFile } from '../../src/format/text-file.ts';
 import { encodeTombstones } from '../../src/format/tombstones.ts';
 import { Bitset } from '../../src/util/bitset.ts';
 import { asEpoch, asGeneration, asLsn, asSegmentId } from '../../src/util/ids.ts';
-import { encodeRecord, encodeWalHeader, recordBytes } from '../../src/wal/record.ts';
+import { encodeRecord, encodeWalHeader, frameRecords, recordBytes } from '../../src/wal/record.ts';
 
 const hex = (text: string): string => text.replaceAll(/\s+/g, '');
 const document = readFileSync(new URL('../../src/format/FORMAT.md', import.meta.url), 'utf8');
@@ -42,6 +42,21 @@ test('[0.2] golden bytes: WAL header and record', () => {
   const record = Buffer.alloc(recordBytes(5));
   assert.equal(encodeRecord(record, 0, { lsn: asLsn(10), syncedLsn: asLsn(8), type: 1, payload: Buffer.from('hello') }, 0x11223344), 32);
   assert.equal(record.toString('hex'), hex('05000000 ffa2b257 0a00000000000000 02000000 01000000 68656c6c6f 000000'));
+});
+
+test('records framed together are the bytes of each one; large payloads are not copied', () => {
+  const salt = 0x11223344;
+  const records = [5, 0, 4095, 4096, 4099, 1, 100_000, 7].map((length, i) => ({ lsn: asLsn(10 + i), type: 1 + (i % 2), payload: Buffer.alloc(length, i + 1) }));
+  const each = records.map((record) => {
+    const bytes = Buffer.alloc(recordBytes(record.payload.length));
+    encodeRecord(bytes, 0, { ...record, syncedLsn: asLsn(8) }, salt);
+    return bytes;
+  });
+  const { parts, bytes } = frameRecords(records, asLsn(8), salt);
+  assert.deepEqual(Buffer.concat(parts), Buffer.concat(each));
+  assert.equal(bytes, Buffer.concat(each).length);
+  assert.deepEqual(records.filter(({ payload }) => parts.includes(payload)).map(({ payload }) => payload.length), [4096, 4099, 100_000]);
+  assert.deepEqual(frameRecords([], asLsn(8), salt), { parts: [], bytes: 0 });
 });
 
 test('[0.2] golden bytes: tombstones as list and as bitmap', () => {

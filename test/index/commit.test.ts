@@ -47,6 +47,24 @@ test('[4.17] 600 commits in flight share few syncs, keep their order and are all
   assert.deepEqual(versions(index), expected);
 });
 
+test('[1.24] operations, batches, failures, pending ones, mean time, log writes and segments are counted', async (t) => {
+  const { index, env } = await newTestIndex(t);
+  await index.commit({ puts: [put('a', 1), put('b', 1)], deletes: ['c'] });
+  const waiting = Array.from({ length: 20 }, (_, i) => commit(index, `k${i}`, 1));
+  assert.equal(index.stats().incremental.pending, 20);
+  await Promise.all(waiting);
+  await assert.rejects(index.commit({ puts: [], deletes: [''] }), { code: 'INVALID_ARGUMENT' });
+  env.fail = (call, path) => {
+    if (call === 'datasync') throw new CairnError('IO', 'injected', { path });
+  };
+  await assert.rejects(commit(index, 'z', 1), { code: 'IO' });
+  env.fail = () => undefined;
+  await index.persist('test');
+  const { meanMs, logWrites, logSyncs, ...counted } = index.stats().incremental;
+  assert.deepEqual(counted, { operations: 23, batches: 21, failures: 2, pending: 0, segments: 1 });
+  assert.ok(meanMs > 0 && logSyncs > 0 && logWrites >= 3 && logWrites < 21, `mean ${meanMs}, ${logWrites} writes, ${logSyncs} syncs`);
+});
+
 test('[1.40] what an ack means is said by the result, and sync() makes all of them durable', async (t) => {
   for (const syncMode of ['interval', 'off'] as const) {
     const { index, env } = await newTestIndex(t, { options: { syncMode, syncIntervalMs: 60_000 } });

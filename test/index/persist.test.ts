@@ -209,7 +209,7 @@ test('figures: version, synced and durable version, bytes', async (t) => {
   await index.persist('test');
   await commit(index, { b: 1 });
   const stats = index.stats();
-  assert.deepEqual([stats.version, stats.syncedVersion, stats.durableVersion, stats.batchesCommitted], [2, 2, 1, 2]);
+  assert.deepEqual([stats.version, stats.syncedVersion, stats.durableVersion, stats.incremental.batches], [2, 2, 1, 2]);
   const onDisk = (readdirSync(dir, { recursive: true }) as string[]).map((name) => statSync(join(dir, name))).filter((s) => s.isFile()).reduce((total, s) => total + s.size, 0);
   assert.equal(stats.diskBytes, onDisk);
   assert.ok(stats.memoryBytes > 0 && stats.bytesWritten.wal > 0 && stats.bytesWritten.flush > 0 && stats.bytesWritten.manifest > 0);

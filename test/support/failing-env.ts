@@ -37,7 +37,7 @@ function wrap(env: FailingEnv, file: EnvFile): EnvFile {
     close: () => file.close(),
     write: async (data, position) => {
       env.fail('write', file.path);
-      env.bytesWritten += data.length;
+      env.bytesWritten += data instanceof Uint8Array ? data.length : data.reduce((sum, part) => sum + part.length, 0);
       await file.write(data, position);
     },
     truncate: async (length) => (env.fail('truncate', file.path), file.truncate(length)),

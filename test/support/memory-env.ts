@@ -296,9 +296,9 @@ class MemoryFile implements EnvFile {
     return piece.length;
   }
 
-  async write(data: Uint8Array, position: number): Promise<void> {
+  async write(data: Uint8Array | readonly Uint8Array[], position: number): Promise<void> {
     // Copied now: a caller that changes the bytes before the write is done has a bug that this double shows.
-    const bytes = Buffer.from(data);
+    const bytes = data instanceof Uint8Array ? Buffer.from(data) : Buffer.concat(data);
     const fault = await this.#change('write');
     const written = fault === null ? bytes : bytes.subarray(0, fault.written ?? 0);
     if (written.length > 0) this.#apply(written, position);

@@ -27,7 +27,8 @@ export async function inspectCommand(io: Io, target: string | undefined, options
       ['state', `generation ${found.generation}, LSN ${found.lsn}, synced ${found.syncedLsn}, in segments ${found.durableLsn}`],
       ['size', `${bytes(found.diskBytes)} on disk, ${bytes(found.memoryBytes)} in memory, ${bytes(found.walBytes)} of log`],
       ['memtable', `${plural(found.memtable.chunks, 'chunk')}, ${bytes(found.memtable.bytes)}`],
-      ['written', `${count(found.batchesCommitted)} batches; log ${bytes(written.wal)}, flush ${bytes(written.flush)}, compaction ${bytes(written.compaction)}, manifest ${bytes(written.manifest)}`],
+      ['commits', `${plural(found.incremental.operations, 'operation')} in ${plural(found.incremental.batches, 'batch')} and ${plural(found.incremental.logWrites, 'log write')}, mean ${duration(found.incremental.meanMs)}, ${count(found.incremental.failures)} failed, ${count(found.incremental.pending)} pending`],
+      ['written', `log ${bytes(written.wal)}, flush ${bytes(written.flush)}, compaction ${bytes(written.compaction)}, manifest ${bytes(written.manifest)}`],
       ['recovery', `${plural(found.recovery.replayedBatches, 'batch')} replayed in ${duration(found.recovery.durationMs)}, ${bytes(found.recovery.tornTailBytes)} of torn log cut`],
     ]));
     for (const { file, reason } of found.recovery.quarantined) io.stdout.write(`${style.bad('quarantined')} ${oneLine(file)}: ${oneLine(reason)}\n`);

@@ -374,6 +374,9 @@ describe('methods', () => {
       assert.equal(inspected.segments.reduce((sum, { chunks }) => sum + chunks, 0) >= inspected.chunks, true);
       assert.equal(inspected.metadata['sourceRoot'], daemon.root);
       assert.equal(inspected.vectors, inspected.chunks);
+      const { operations, batches, failures, pending, meanMs, segments } = inspected.incremental;
+      assert.ok(operations >= inspected.docs && batches > 0 && meanMs > 0);
+      assert.deepEqual([failures, pending, segments], [0, 0, inspected.segments.length]);
       assert.equal(status.embedder?.dimension, 256);
       assert.ok(status.reasons.length === 0, status.reasons.join());
     });
