@@ -6,6 +6,7 @@ import type { ChunkRecord, DocRecord, SourceStamp, SymbolRecord } from '../forma
 import { adjacentPairs, commentTerms, countTerms, definitionTerms, normalizedStem, pathParts, pathTerms } from '../text/index.ts';
 import { chunkLines, type TextChunk } from './chunking/chunker.ts';
 import { decodeText, isBinary, judgeText, sizeLimit } from './guards/content.ts';
+import type { TextKind } from './guards/named-secrets.ts';
 import { redact } from './guards/redact.ts';
 import { detectLanguage, languageOfPath, type Language } from './languages.ts';
 import { SourceText } from './source-text.ts';
@@ -36,7 +37,7 @@ export async function analyzeFile(path: string, bytes: Uint8Array, stamp: Omit<S
   const decoded = decodeText(bytes);
   const language = detectLanguage(path, decoded.text);
   if (bytes.length > sizeLimit(language)) return notedDocument(path, stamp, 'too large');
-  const redaction = redact(decoded.text);
+  const redaction = redact(decoded.text, textKindOf(language));
   const source = new SourceText(redaction.text);
   const verdict = judgeText(source.text, source.lines, language);
   if (verdict !== null) return notedDocument(path, stamp, verdict);
@@ -50,6 +51,11 @@ export async function analyzeFile(path: string, bytes: Uint8Array, stamp: Omit<S
   const outline = parsed.outline ?? NO_OUTLINE;
   const chunks = chunkLines(source.lines, outline.symbols, plainKind);
   return assemble(path, language.id, { ...stamp, note: notes.length === 0 ? null : notes.join('; ') }, chunks, outline);
+}
+
+/** Shells and Dockerfiles assign without quotes, as configuration does. */
+function textKindOf({ id, class: kind }: Language): TextKind {
+  return kind === 'code' && !['bash', 'fish', 'dockerfile', 'make'].includes(id) ? 'code' : 'configuration';
 }
 
 /** `outline` is null for files that are cut into windows; `note` says why if they could have been parsed. */

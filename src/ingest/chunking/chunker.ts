@@ -9,8 +9,11 @@ import { isBlank } from '../source-text.ts';
 import type { OutlineSymbol } from '../syntax/outline.ts';
 import { cutBlocks } from './blocks.ts';
 
-/** Part of every index's identity: chunks made by another version are stale. [6.16] */
-export const CHUNKER_VERSION = 1;
+/**
+ * Part of every index's identity: chunks made by another version are stale. [6.16]
+ * 2: literals behind names of secrets are redacted, also short ones.
+ */
+export const CHUNKER_VERSION = 2;
 
 /** Characters of a chunk, the size the embedder was trained with. Only a single longer line exceeds it. */
 export const MAX_CHUNK_CHARS = 1500;

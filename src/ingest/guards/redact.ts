@@ -1,8 +1,9 @@
 /**
  * Removes secrets from text before anything is made of it: what is redacted reaches no chunk, term, symbol or vector.
- * The number of lines stays the same. Recognises well-known formats, and values with high entropy that are assigned to
- * names like `secret` or `apiKey`.
+ * The number of lines stays the same. Recognises well-known formats, values with high entropy that are assigned to names like
+ * `secret` or `apiKey`, and what stands as a literal behind a name that says it is a password (named-secrets.ts).
  */
+import { redactNamed, type TextKind } from './named-secrets.ts';
 
 export const REDACTED = '[redacted]';
 
@@ -12,7 +13,7 @@ export interface Redaction {
 }
 
 /** Cheap test: almost every file has none of these and is not scanned further. */
-const SUSPECT = /-----BEGIN|AKIA|ASIA|gh[pousr]_|github_pat_|glpat-|xox[abeoprs]-|sk-|sk_live|rk_live|AIza|ya29\.|eyJ|SG\.|npm_|pypi-|dop_v1_|hooks\.slack|AccountKey=|:\/\/[^\s/:@]{0,200}:[^\s/@]{1,200}@|(?:secret|token|passw|pwd|api_?-?key|access_?-?key|private_?-?key|credential|auth)/i;
+const SUSPECT = /-----BEGIN|AKIA|ASIA|gh[pousr]_|github_pat_|glpat-|xox[abeoprs]-|sk-|sk_live|rk_live|AIza|ya29\.|eyJ|SG\.|npm_|pypi-|dop_v1_|hooks\.slack|AccountKey=|:\/\/[^\s/:@]{0,200}:[^\s/@]{1,200}@|(?:secret|token|passw|passphrase|pwd|(?:api|access|private|signing|encryption)_?-?key|credential|auth)/i;
 
 /** The body stops at the next line of dashes, so that many beginnings cost no more than one pass. */
 const KEY_BLOCK = /(-----BEGIN [A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)?-----)((?:(?!-----)[\s\S]){1,20000})(-----END [A-Z0-9 ]{0,60}-----)?/g;
@@ -43,7 +44,8 @@ const URL_PASSWORD = /(:\/\/[^\s/:@'"`{}$<>]{1,100}:)(?![a-z]{1,12}@)([^\s/@'"`{
 /** name = "value", name: value, "name": "value"; the value is judged by its entropy. */
 const ASSIGNMENT = /([A-Za-z0-9_.-]{0,60}(?:secret|token|passw(?:or)?d|passphrase|pwd|api_?-?key|access_?-?key|private_?-?key|credential|auth_?-?key)[A-Za-z0-9_-]{0,30}["'`]?\]?\s{0,8}(?::|=>|=|:=)\s{0,8})(["'`]?)([A-Za-z0-9+/_=.~!@#$%^&*-]{12,500})\2/gi;
 
-export function redact(text: string): Redaction {
+/** Of what is no code, `kind` says so: there a value needs no quotes. */
+export function redact(text: string, kind: TextKind = 'code'): Redaction {
   if (!SUSPECT.test(text)) return { text, count: 0 };
   let count = 0;
   let out = text.replace(KEY_BLOCK, (whole, begin: string, body: string, end: string | undefined) => {
@@ -67,6 +69,10 @@ export function redact(text: string): Redaction {
     if (!isSecretValue(value, quote !== '')) return whole;
     count++;
     return before + quote + REDACTED + quote;
+  });
+  out = redactNamed(out, kind, () => {
+    count++;
+    return REDACTED;
   });
   return { text: out, count };
 }

@@ -153,8 +153,8 @@ export function storedText(owner: IndexOwner, path: string): string | null {
 
 export const never = (): AbortSignal => new AbortController().signal;
 
-/** Waits without `fresh`: what the watcher alone brings. */
-export async function until(what: string, reached: () => boolean | Promise<boolean>, patienceMs = 20_000): Promise<void> {
+/** Waits without `fresh`: what the watcher alone brings. Longer than it takes until a worker that stands still is replaced. */
+export async function until(what: string, reached: () => boolean | Promise<boolean>, patienceMs = 60_000): Promise<void> {
   const deadline = performance.now() + patienceMs;
   while (!(await reached())) {
     assert.ok(performance.now() < deadline, `waited in vain for ${what}`);

@@ -40,6 +40,31 @@ test('[6.12] planted secrets are redacted, line by line', () => {
   }
 });
 
+test('[6.12] [C.11] literals behind a name that says what they are, however short; plain words, names and templates stay', () => {
+  const planted: readonly (readonly [secret: string, line: string, kind?: 'configuration'])[] = [
+    ['hunter2', 'password = "hunter2"'], ['s3cr3t!', "pod.userPassword = 's3cr3t!';"], ['Sw0rdfish', '{"db_password": "Sw0rdfish"}'], ['tr0ub4dor&3', 'PASSPHRASE := `tr0ub4dor&3`'],
+    ['k1-k2+k3', 'const API_KEY: &str = "k1-k2+k3";'], ['abc123', 'apiKey: "abc123",'], ['letme1n', 'val password: String = "letme1n"'], ['Passw0rt', '$config["password"] = "Passw0rt";'],
+    ['hunter2', '<password>hunter2</password>'], ['abc123xyz', '  db.password: abc123xyz   # local', 'configuration'], ['hunter22', 'ENV DB_PASSWORD=hunter22', 'configuration'],
+    ['hunter22', 'mysql --user=a --password="hunter22"'], ['7488a646-e31f-11e4-aace-600308960662', '"secret" => "7488a646-e31f-11e4-aace-600308960662"'],
+  ];
+  for (const [secret, line, kind] of planted) {
+    const { text, count } = redact(`a\n${line}\nb\n`, kind);
+    assert.deepEqual([text.includes(secret), count, text.split('\n').length], [false, 1, 4], `${line} -> ${text}`);
+  }
+  const kept = [
+    'keyPassword = "changeit"', 'clientSecret = "clientSecret1"', 'KAFKA_PASSWORD = "plain-user-secret"', 'trustStorePassword: String = "ktor.security.ssl.trustStorePassword"', 'password = user1', 'let secret = secret2',
+    'refreshToken: "a\\(refreshCount)"', 'password = "${DB_PASSWORD_1}"', 'password="%s1234"', 'apiKey: "your_api_key_1"', 'token: "https://auth0.example.org/"', 'CURLOPT_USERPWD => "$user1:$pass"', 'password: "******"',
+    'secret_key = base64.b64decode(key1)', 'const passwordField2 = "form1-field2"', 'password.length > 8 ? "strong1" : "weak1"', 'passwordHint: "at least 8 characters"',
+  ];
+  for (const line of kept) assert.deepEqual(redact(line), { text: line, count: 0 });
+  for (const line of ['password: ${DB_PASS1}', 'password: {{ vault_pass1 }}', 'secret_key = base64.b64decode(key1)', 'password=', 'passwordFile: /run/secrets/db1']) assert.equal(redact(line, 'configuration').count, 0, line);
+});
+
+test('[C.11] no name and no value makes the search for them slow: a quadratic one takes minutes', { timeout: 60_000 }, () => {
+  const lines = ['password'.repeat(20_000), `${'a'.repeat(100_000)}password = "`, 'password = "'.repeat(20_000), `<${'password'.repeat(8)}>`.repeat(5_000), `${' '.repeat(50_000)}password: x1${' '.repeat(50_000)}`, 'pwd:'.repeat(50_000)];
+  for (const line of lines) for (const kind of ['code', 'configuration'] as const) assert.ok(redact(line, kind).text.length > 0);
+});
+
 test('[6.12] private key blocks, also in one line and cut short', () => {
   const lines = Array.from({ length: 5 }, (_, i) => `${BODY}${BODY}${i}`);
   const block = `a = 1\n${KEY}\n${lines.join('\n')}\n${KEY_END}\nb = 2\n`;
