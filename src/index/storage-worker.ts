@@ -4,7 +4,7 @@ import { nodeEnv } from '../env/node-env.ts';
 import { CairnError } from '../util/errors.ts';
 import { Mutex } from './mutex.ts';
 import { runJob } from './run-job.ts';
-import type { JobFailure, JobReply, JobRequest } from './worker-runner.ts';
+import { READY, type JobFailure, type JobReply, type JobRequest } from './worker-runner.ts';
 
 const port = parentPort;
 if (port === null) throw new CairnError('INTERNAL', 'storage-worker must run in a worker thread');
@@ -21,6 +21,7 @@ port.on('message', ({ id, job }: JobRequest) => {
     gc?.();
   });
 });
+port.postMessage(READY);
 
 async function reply(id: number, run: () => ReturnType<typeof runJob>): Promise<JobReply> {
   try {

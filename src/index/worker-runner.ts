@@ -21,6 +21,9 @@ export interface JobFailure {
   readonly retryable: boolean;
 }
 
+/** The first thing that a thread says. */
+export const READY = 'ready';
+
 export type JobReply = { readonly id: number; readonly result: ResultOf<StorageJob> } | { readonly id: number; readonly failure: JobFailure };
 
 interface Waiting {
@@ -28,14 +31,27 @@ interface Waiting {
   readonly reject: (error: CairnError) => void;
 }
 
+/** Threads that wait for each other inside the runtime have been seen; without this limit their jobs would never end. */
+const START_TIMEOUT_MS = 30_000;
 /** What a job needs lies in buffers outside the heap. */
 const YOUNG_HEAP_MB = 4;
 
+export interface WorkerRunnerOptions {
+  /** For tests: another thread, another patience. */
+  readonly entry?: URL;
+  readonly startTimeoutMs?: number;
+}
+
 export class WorkerRunner implements StorageRunner {
+  readonly #options: WorkerRunnerOptions;
   readonly #waiting = new Map<number, Waiting>();
   #worker: Worker | null = null;
   #nextId = 1;
   #isClosed = false;
+
+  constructor(options: WorkerRunnerOptions = {}) {
+    this.#options = options;
+  }
 
   run<J extends StorageJob>(job: J): Promise<ResultOf<J>> {
     if (this.#isClosed) return Promise.reject(new CairnError('NOT_SERVING', 'the engine is closed'));
@@ -58,11 +74,19 @@ export class WorkerRunner implements StorageRunner {
   }
 
   #start(): Worker {
-    const worker = new Worker(new URL(`./storage-worker${import.meta.url.slice(-3)}`, import.meta.url), { name: 'cairn-storage', resourceLimits: { maxYoungGenerationSizeMb: YOUNG_HEAP_MB } });
+    const { entry = new URL(`./storage-worker${import.meta.url.slice(-3)}`, import.meta.url), startTimeoutMs = START_TIMEOUT_MS } = this.#options;
+    const worker = new Worker(entry, { name: 'cairn-storage', resourceLimits: { maxYoungGenerationSizeMb: YOUNG_HEAP_MB } });
     worker.unref();
-    worker.on('message', (reply: JobReply) => this.#settle(worker, reply));
+    const late = setTimeout(() => {
+      this.#lost(worker, new Error(`it was not ready after ${startTimeoutMs} ms`));
+      void worker.terminate();
+    }, startTimeoutMs).unref();
+    worker.on('message', (reply: JobReply | typeof READY) => (reply === READY ? clearTimeout(late) : this.#settle(worker, reply)));
     worker.on('error', (error) => this.#lost(worker, error));
-    worker.on('exit', () => this.#lost(worker, null));
+    worker.on('exit', () => {
+      clearTimeout(late);
+      this.#lost(worker, null);
+    });
     return worker;
   }
 

@@ -31,6 +31,12 @@ test('a job that fails says code, path and hint, and the next job runs', async (
   await assert.rejects(runner.run(job(dir)), (error: Error & { code?: string; path?: string }) => error.code === 'CORRUPT' && error.path === join(dir, WAL_DIRECTORY));
 });
 
+test('a thread that never becomes ready fails its jobs with a typed error, each time', async (t) => {
+  const runner = new WorkerRunner({ entry: new URL('./stuck-storage-worker.ts', import.meta.url), startTimeoutMs: 100 });
+  t.after(() => runner.close());
+  for (let i = 0; i < 2; i++) await assert.rejects(runner.run(job(tempDir(t))), { code: 'INTERNAL', retryable: true, message: /storage thread/ });
+});
+
 test('closing fails the job that runs and every later one; the thread is gone', async (t) => {
   const runner = new WorkerRunner();
   const running = runner.run(job(tempDir(t)));
