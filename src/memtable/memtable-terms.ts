@@ -1,6 +1,6 @@
 /** Terms of one field of a memtable. Nothing is kept sorted: a lookup is a hash, a prefix a scan over the field's terms. */
 import type { GrowingField } from '../segment/inverter.ts';
-import type { Postings, TermReader } from '../segment/part.ts';
+import type { Postings, PostingsPool, TermReader } from '../segment/part.ts';
 import type { StringTable } from '../segment/string-table.ts';
 
 export class MemtableTerms implements TermReader {
@@ -16,10 +16,10 @@ export class MemtableTerms implements TermReader {
     return this.#field.termCount;
   }
 
-  lookup(term: string): Postings | null {
+  lookup(term: string, pool?: PostingsPool): Postings | null {
     const id = this.#strings.find(term);
     const slot = id < 0 ? -1 : this.#field.slotOf(id);
-    return slot < 0 ? null : this.#field.postings(slot);
+    return slot < 0 ? null : this.#field.postings(slot, pool);
   }
 
   /** Scans all terms of the field (about 1 ms for 50,000) and sorts only what matches. */

@@ -241,6 +241,10 @@ export class Memtable implements DumpablePart {
     };
   }
 
+  symbolKind(symbol: number): SymbolRow['kind'] {
+    return SYMBOL_KINDS[this.#symbols.kinds.at(symbol)] as SymbolRow['kind'];
+  }
+
   edge(edge: number): EdgeRow {
     const columns = this.#edges;
     return {

@@ -50,7 +50,7 @@ export class CandidateList {
 
   /** The candidate of a doc, made on first use. */
   add(doc: number, lane: Lane): Candidate {
-    const { slots, slotDocs } = this.#scratch;
+    const { slots } = this.#scratch;
     const slot = slots[doc] as number;
     if (slot > 0) {
       const known = this.items[slot - 1] as Candidate;
@@ -64,7 +64,6 @@ export class CandidateList {
     };
     this.items.push(made);
     slots[doc] = this.items.length;
-    slotDocs.add(doc);
     return made;
   }
 
@@ -130,7 +129,7 @@ export function addNames(list: CandidateList, parts: readonly PartQuery[], scrat
     const { name } = wanted;
     const symbolsOf = new Map<number, number[]>();
     for (const query of parts) {
-      const found = boundedLookup(query.part, 'name', name, query.symbolCount);
+      const found = boundedLookup(query.part, 'name', name, query.symbolCount, scratch.postings);
       for (let i = 0; found !== null && i < found.count; i++) {
         const symbol = found.ids[i] as number;
         const local = query.part.symbolDocs[symbol] as number;
@@ -150,7 +149,7 @@ export function addNames(list: CandidateList, parts: readonly PartQuery[], scrat
 /** A qualified name is sure whatever it stands for. */
 function noteName(candidate: Candidate, symbols: readonly number[], { isQualified, sure }: QueryName): void {
   for (const symbol of symbols) {
-    const worth = isQualified ? 1 : sure * kindWorth(candidate.query.part.symbol(symbol).kind);
+    const worth = isQualified ? 1 : sure * kindWorth(candidate.query.part.symbolKind(symbol));
     if (worth <= candidate.nameMatch) continue;
     candidate.nameMatch = worth;
     candidate.nameSymbol = symbol;
@@ -177,7 +176,7 @@ function docsWithStem(parts: readonly PartQuery[], scratch: Scratch, stems: read
   for (const stem of new Set(stems)) {
     if (stem === '') continue;
     for (const query of parts) {
-      const found = boundedLookup(query.part, 'stem', stem, query.docCount);
+      const found = boundedLookup(query.part, 'stem', stem, query.docCount, scratch.postings);
       for (let i = 0; found !== null && i < found.count; i++) {
         const local = found.ids[i] as number;
         const hasChunks = query.part.chunkStart(local) < query.part.chunkStart(local + 1);
@@ -190,10 +189,10 @@ function docsWithStem(parts: readonly PartQuery[], scratch: Scratch, stems: read
 }
 
 /** Counts for each candidate how many adjacent word pairs of the query are adjacent in a name of the file. */
-export function countPairs(list: CandidateList, parts: readonly PartQuery[], pairs: readonly string[]): void {
+export function countPairs(list: CandidateList, parts: readonly PartQuery[], scratch: Scratch, pairs: readonly string[]): void {
   for (const pair of pairs) {
     for (const query of parts) {
-      const found = boundedLookup(query.part, 'pair', pair, query.docCount);
+      const found = boundedLookup(query.part, 'pair', pair, query.docCount, scratch.postings);
       for (let i = 0; found !== null && i < found.count; i++) {
         const candidate = list.find(query.docBase + (found.ids[i] as number));
         if (candidate !== null) candidate.pairHits++;

@@ -4,7 +4,7 @@
  */
 import type { Bitset } from '../util/bitset.ts';
 import type { Postings } from '../segment/part.ts';
-import type { Scratch } from './scratch.ts';
+import { GROUP_SHIFT, type Scratch, type TouchList } from './scratch.ts';
 import { idf, type PartQuery, type TermStatistics, type Totals } from './statistics.ts';
 import { BM25 } from './weights.ts';
 
@@ -37,7 +37,7 @@ function scoreBody(query: PartQuery, body: Postings, bit: number, weight: number
   const { pathLengths } = query.columns;
   const docs = query.scope.docs?.words ?? null;
   const inChunks = query.scope.chunks;
-  const { chunkScores, chunkMasks, chunks, pathWeights } = scratch;
+  const { chunkScores, chunkMasks, chunkGroups, pathWeights } = scratch;
   const { docBase, chunkBase } = query;
   const base = k1 * (1 - BM25.b);
   for (let i = 0; i < count; i++) {
@@ -48,7 +48,7 @@ function scoreBody(query: PartQuery, body: Postings, bit: number, weight: number
     const chunk = chunkBase + local;
     const frequency = (values[i] as number) + (pathWeights[docBase + doc] as number);
     const length = (chunkLengths[local] as number) + (pathLengths[doc] as number);
-    if (chunkMasks[chunk] === 0) chunks.add(chunk);
+    chunkGroups[chunk >>> GROUP_SHIFT] = 1;
     chunkMasks[chunk] = (chunkMasks[chunk] as number) | bit;
     chunkScores[chunk] = (chunkScores[chunk] as number) + (weight * frequency) / (frequency + base + perLength * length);
   }
@@ -57,7 +57,7 @@ function scoreBody(query: PartQuery, body: Postings, bit: number, weight: number
 /** Chunks whose path has the term and whose text has not. Their mask bit stays 0: coverage asks for words of the text. */
 function scorePathOnly(query: PartQuery, path: Postings, bit: number, weight: number, perLength: number, scratch: Scratch): void {
   const { part, columns, scope, docBase, chunkBase } = query;
-  const { chunkScores, chunkMasks, chunks, pathWeights } = scratch;
+  const { chunkScores, chunkMasks, chunkGroups, pathWeights } = scratch;
   const base = k1 * (1 - BM25.b);
   for (let i = 0; i < path.count; i++) {
     const doc = path.ids[i] as number;
@@ -69,7 +69,7 @@ function scorePathOnly(query: PartQuery, path: Postings, bit: number, weight: nu
       const chunk = chunkBase + local;
       if (((chunkMasks[chunk] as number) & bit) !== 0 || !inScope(scope.chunks, local)) continue;
       const length = (part.chunkLengths[local] as number) + (columns.pathLengths[doc] as number);
-      if (chunkMasks[chunk] === 0) chunks.add(chunk);
+      chunkGroups[chunk >>> GROUP_SHIFT] = 1;
       chunkMasks[chunk] = (chunkMasks[chunk] as number) | PATH_ONLY;
       chunkScores[chunk] = (chunkScores[chunk] as number) + (weight * frequency) / (frequency + base + perLength * length);
     }
@@ -83,25 +83,46 @@ export function inScope(set: Bitset | null, id: number): boolean {
   return set === null || set.has(id);
 }
 
-/** The three best chunk scores of each doc, from the touched chunks. */
+/** The three best chunk scores of each doc with one. The chunks of a doc lie together, so they stay in registers. */
 export function collectTops(parts: readonly PartQuery[], scratch: Scratch): void {
-  const { chunks, chunkScores, docTop, docs } = scratch;
-  for (let i = 0; i < chunks.count; i++) {
-    const chunk = chunks.ids[i] as number;
-    const query = partOfChunk(parts, chunk);
-    const doc = query.docBase + (query.part.chunkDocs[chunk - query.chunkBase] as number);
-    const score = chunkScores[chunk] as number;
-    const at = 3 * doc;
-    if (docTop[at] === 0) docs.add(doc);
-    if (score > (docTop[at] as number)) {
-      docTop[at + 2] = docTop[at + 1] as number;
-      docTop[at + 1] = docTop[at] as number;
-      docTop[at] = score;
-    } else if (score > (docTop[at + 1] as number)) {
-      docTop[at + 2] = docTop[at + 1] as number;
-      docTop[at + 1] = score;
-    } else if (score > (docTop[at + 2] as number)) docTop[at + 2] = score;
+  for (const query of parts) collectTopsOf(query, scratch);
+}
+
+function collectTopsOf({ part, docBase, chunkBase, chunkCount }: PartQuery, { chunkGroups, chunkScores, docTop, docs }: Scratch): void {
+  const { chunkDocs } = part;
+  const end = chunkBase + chunkCount;
+  let doc = -1;
+  let [first, second, third] = [0, 0, 0];
+  for (let group = chunkBase >>> GROUP_SHIFT; group << GROUP_SHIFT < end; group++) {
+    if (chunkGroups[group] === 0) continue;
+    const groupEnd = Math.min(end, (group + 1) << GROUP_SHIFT);
+    for (let chunk = group << GROUP_SHIFT; chunk < groupEnd; chunk++) {
+      const score = chunkScores[chunk] as number;
+      if (score === 0) continue;
+      const owner = chunkDocs[chunk - chunkBase] as number;
+      if (owner !== doc) {
+        if (doc >= 0) noteTop(docTop, docs, docBase + doc, first, second, third);
+        doc = owner;
+        first = second = third = 0;
+      }
+      if (score > first) {
+        third = second;
+        second = first;
+        first = score;
+      } else if (score > second) {
+        third = second;
+        second = score;
+      } else if (score > third) third = score;
+    }
   }
+  if (doc >= 0) noteTop(docTop, docs, docBase + doc, first, second, third);
+}
+
+function noteTop(docTop: Float32Array, docs: TouchList, doc: number, first: number, second: number, third: number): void {
+  docs.add(doc);
+  docTop[3 * doc] = first;
+  docTop[3 * doc + 1] = second;
+  docTop[3 * doc + 2] = third;
 }
 
 /** Words in paths: mask, and idf mass for the path candidates. */
@@ -124,35 +145,50 @@ const WHOLE_NAME = 2;
 
 /** Words in definition names, members left out: mask per doc (whole names too), idf mass per symbol (parts only). */
 export function scoreDefinitions(parts: readonly PartQuery[], term: TermStatistics, bit: number, mass: number, scratch: Scratch): void {
-  const { symbolMass, symbols, definitionMasks, definitionDocs } = scratch;
   parts.forEach((query, i) => {
-    const postings = term.postings.definition[i];
-    if (postings === null || postings === undefined) return;
-    const { symbolDocs } = query.part;
-    for (let j = 0; j < postings.count; j++) {
-      const local = postings.ids[j] as number;
-      const localDoc = symbolDocs[local] as number;
-      if (!inScope(query.scope.docs, localDoc) || query.columns.isMember(local)) continue;
-      const doc = query.docBase + localDoc;
-      if (definitionMasks[doc] === 0) definitionDocs.add(doc);
-      definitionMasks[doc] = (definitionMasks[doc] as number) | (1 << bit);
-      if (postings.values[j] === WHOLE_NAME) continue;
-      const symbol = query.symbolBase + local;
-      if (symbolMass[symbol] === 0) symbols.add(symbol);
-      symbolMass[symbol] = (symbolMass[symbol] as number) + mass;
-    }
+    const postings = term.postings.definition[i] ?? null;
+    if (postings !== null) scoreDefinitionsOf(query, postings, 1 << bit, mass, scratch);
   });
+}
+
+function scoreDefinitionsOf({ part, columns, scope, docBase, symbolBase }: PartQuery, postings: Postings, bit: number, mass: number, scratch: Scratch): void {
+  const { symbolMass, symbolGroups, definitionMasks, definitionDocs } = scratch;
+  const { ids, values, count } = postings;
+  const { symbolDocs } = part;
+  const { members } = columns;
+  for (let i = 0; i < count; i++) {
+    const local = ids[i] as number;
+    if (members[local] === 1) continue;
+    const localDoc = symbolDocs[local] as number;
+    if (!inScope(scope.docs, localDoc)) continue;
+    const doc = docBase + localDoc;
+    const mask = definitionMasks[doc] as number;
+    if (mask === 0) definitionDocs.add(doc);
+    definitionMasks[doc] = mask | bit;
+    if (values[i] === WHOLE_NAME) continue;
+    const symbol = symbolBase + local;
+    symbolGroups[symbol >>> GROUP_SHIFT] = 1;
+    symbolMass[symbol] = (symbolMass[symbol] as number) + mass;
+  }
 }
 
 /** The best single name of each doc. */
 export function collectDefinitions(parts: readonly PartQuery[], scratch: Scratch): void {
-  const { symbols, symbolMass, definitionBest } = scratch;
-  for (let i = 0; i < symbols.count; i++) {
-    const symbol = symbols.ids[i] as number;
-    const query = partOfSymbol(parts, symbol);
-    const doc = query.docBase + (query.part.symbolDocs[symbol - query.symbolBase] as number);
-    const mass = symbolMass[symbol] as number;
-    if (mass > (definitionBest[doc] as number)) definitionBest[doc] = mass;
+  for (const query of parts) collectDefinitionsOf(query, scratch);
+}
+
+function collectDefinitionsOf({ part, docBase, symbolBase, symbolCount }: PartQuery, { symbolGroups, symbolMass, definitionBest }: Scratch): void {
+  const { symbolDocs } = part;
+  const end = symbolBase + symbolCount;
+  for (let group = symbolBase >>> GROUP_SHIFT; group << GROUP_SHIFT < end; group++) {
+    if (symbolGroups[group] === 0) continue;
+    const groupEnd = Math.min(end, (group + 1) << GROUP_SHIFT);
+    for (let symbol = group << GROUP_SHIFT; symbol < groupEnd; symbol++) {
+      const mass = symbolMass[symbol] as number;
+      if (mass === 0) continue;
+      const doc = docBase + (symbolDocs[symbol - symbolBase] as number);
+      if (mass > (definitionBest[doc] as number)) definitionBest[doc] = mass;
+    }
   }
 }
 
@@ -166,14 +202,10 @@ export function scoreDocTexts(parts: readonly PartQuery[], term: TermStatistics,
   const comment = field(term.commentFrequency, BM25.bComment, totals.commentLength);
   const definition = field(term.definitionFrequency, BM25.bDefinition, totals.symbols);
   const path = field(term.pathFrequency, BM25.bPath, totals.pathLength);
-  const touch = (doc: number): void => {
-    if (scratch.commentScores[doc] === 0 && scratch.definitionScores[doc] === 0 && scratch.pathScores[doc] === 0) scratch.textDocs.add(doc);
-  };
   parts.forEach((query, i) => {
     const { part, columns, docBase, scope } = query;
     const add = (scores: Float32Array, local: number, frequency: number, length: number, f: typeof comment): void => {
       if (!inScope(scope.docs, local)) return;
-      touch(docBase + local);
       scores[docBase + local] = (scores[docBase + local] as number) + (f.weight * frequency) / (frequency + f.base + f.perLength * length);
     };
     const comments = term.postings.comment[i] ?? null;
@@ -190,20 +222,10 @@ export function scoreDocTexts(parts: readonly PartQuery[], term: TermStatistics,
     for (let j = 0; definitions !== null && j < definitions.count; ) {
       const doc = part.symbolDocs[definitions.ids[j] as number] as number;
       let names = 0;
-      for (; j < definitions.count && part.symbolDocs[definitions.ids[j] as number] === doc; j++) if (!columns.isMember(definitions.ids[j] as number)) names++;
+      for (; j < definitions.count && part.symbolDocs[definitions.ids[j] as number] === doc; j++) if (columns.members[definitions.ids[j] as number] === 0) names++;
       if (names > 0) add(scratch.definitionScores, doc, names, part.symbolStart(doc + 1) - part.symbolStart(doc), definition);
     }
   });
-}
-
-export function partOfChunk(parts: readonly PartQuery[], chunk: number): PartQuery {
-  for (let i = parts.length - 1; i > 0; i--) if (chunk >= (parts[i] as PartQuery).chunkBase) return parts[i] as PartQuery;
-  return parts[0] as PartQuery;
-}
-
-export function partOfSymbol(parts: readonly PartQuery[], symbol: number): PartQuery {
-  for (let i = parts.length - 1; i > 0; i--) if (symbol >= (parts[i] as PartQuery).symbolBase) return parts[i] as PartQuery;
-  return parts[0] as PartQuery;
 }
 
 export function partOfDoc(parts: readonly PartQuery[], doc: number): PartQuery {

@@ -29,8 +29,8 @@ export class PartColumns {
   /** Order of docs with equal scores: shallow first, then by a hash of the key. The same for the same key in any part. */
   ties = new Float64Array(0);
   sides = new Uint8Array(0);
-  /** 0 = not looked up yet, 1 = a definition, 2 = a member of one (field, property). */
-  #symbolRanks = new Uint8Array(0);
+  /** Per symbol: 1 for fields and properties, whose names say little about what a file is for. */
+  members = new Uint8Array(0);
   readonly #part: IndexPart;
   readonly #stems = new Map<number, StemWords>();
   readonly #directoryLengths = new Map<string, number>();
@@ -44,22 +44,14 @@ export class PartColumns {
   extend(docCount: number): void {
     if (docCount <= this.#docs) return;
     if (docCount > this.pathLengths.length) this.#grow(Math.max(docCount, this.pathLengths.length * 2));
+    const symbols = this.#part.symbolStart(docCount);
+    if (symbols > this.members.length) {
+      const grown = new Uint8Array(Math.max(this.#part.symbolCount, symbols));
+      grown.set(this.members);
+      this.members = grown;
+    }
     for (let doc = this.#docs; doc < docCount; doc++) this.#add(doc);
     this.#docs = docCount;
-  }
-
-  /** True for fields and properties: their names say little about what a file is for. */
-  isMember(symbol: number): boolean {
-    if (symbol >= this.#symbolRanks.length) {
-      const grown = new Uint8Array(Math.max(this.#part.symbolCount, symbol + 1));
-      grown.set(this.#symbolRanks);
-      this.#symbolRanks = grown;
-    }
-    if (this.#symbolRanks[symbol] === 0) {
-      const { kind } = this.#part.symbol(symbol);
-      this.#symbolRanks[symbol] = kind === 'field' || kind === 'property' ? 2 : 1;
-    }
-    return this.#symbolRanks[symbol] === 2;
   }
 
   stemWords(doc: number): StemWords {
@@ -99,6 +91,10 @@ export class PartColumns {
     let sides = 0;
     for (const side of sideKinds(key)) sides |= SIDE_BIT[side.kind];
     this.sides[doc] = sides;
+    for (let symbol = part.symbolStart(doc); symbol < part.symbolStart(doc + 1); symbol++) {
+      const kind = part.symbolKind(symbol);
+      if (kind === 'field' || kind === 'property') this.members[symbol] = 1;
+    }
   }
 
   #directoryLength(directory: string): number {

@@ -1,7 +1,10 @@
 /**
- * Typed-array work space of a search, reused from query to query. Everything is zero between queries: whoever writes an entry
- * for the first time notes its id in the list beside it, and `reset` clears only those.
+ * Typed-array work space of a search, reused from query to query. Everything is zero between queries. Chunks and symbols come in
+ * groups: whoever writes an entry marks its group, which costs no branch, and only marked groups are read and cleared. Docs are
+ * noted in lists, or few enough to clear them all.
  */
+import { PostingsPool } from '../segment/postings-pool.ts';
+import type { PartQuery } from './statistics.ts';
 
 /** Ids of entries in use. */
 export class TouchList {
@@ -18,11 +21,24 @@ export class TouchList {
   }
 }
 
+/** Entries of one group; a part begins with a new group. */
+export const GROUP_SHIFT = 6;
+const GROUP = 1 << GROUP_SHIFT;
+
+/** The first id at or above `n` that begins a group. */
+export function groupStart(n: number): number {
+  return (n + GROUP - 1) & -GROUP;
+}
+
+/** Decoded postings kept between queries: about what a query of common words needs over 100,000 chunks. */
+const POSTINGS_BYTES = 3 << 20;
+
 export class Scratch {
+  readonly postings = new PostingsPool(POSTINGS_BYTES);
   /** Per chunk: BM25, and which query words it holds (bit i = term i). */
   chunkScores = new Float32Array(0);
   chunkMasks = new Uint32Array(0);
-  readonly chunks = new TouchList();
+  chunkGroups = new Uint8Array(0);
   /** Per doc: its three best chunk scores. */
   docTop = new Float32Array(0);
   readonly docs = new TouchList();
@@ -36,28 +52,46 @@ export class Scratch {
   readonly definitionDocs = new TouchList();
   /** Per symbol: idf mass of the words in its name. */
   symbolMass = new Float32Array(0);
-  readonly symbols = new TouchList();
+  symbolGroups = new Uint8Array(0);
   /** Per doc: BM25 over comments, definition names, path; used without an embedder only. */
   commentScores = new Float32Array(0);
   definitionScores = new Float32Array(0);
   pathScores = new Float32Array(0);
-  readonly textDocs = new TouchList();
   /** Per doc: weight of the term at hand in the path; zero again after each term. */
   pathWeights = new Uint16Array(0);
   /** Per doc: cosine of the centroid. Written wholly by each search that uses it. */
   centroids = new Float32Array(0);
+  readonly nearDocs = new TouchList();
   /** Per doc: 1 + index into the list of candidates. */
   slots = new Int32Array(0);
-  readonly slotDocs = new TouchList();
+  #usedDocs = 0;
 
-  /** Room for this many of each. */
-  ensure(docs: number, chunks: number, symbols: number): void {
+  /** Bytes kept between queries. */
+  get memoryBytes(): number {
+    const arrays = [
+      this.chunkScores, this.chunkMasks, this.chunkGroups, this.docTop, this.docs.ids, this.pathMasks, this.pathMass, this.pathDocs.ids, this.definitionMasks,
+      this.definitionBest, this.definitionDocs.ids, this.symbolMass, this.symbolGroups, this.commentScores, this.definitionScores, this.pathScores,
+      this.pathWeights, this.centroids, this.nearDocs.ids, this.slots,
+    ];
+    return arrays.reduce((sum, array) => sum + array.byteLength, this.postings.memoryBytes);
+  }
+
+  /** Room for all rows of these parts. */
+  ensure(parts: readonly PartQuery[]): void {
+    const last = parts.at(-1);
+    const [docs, chunks, symbols] = last === undefined ? [0, 0, 0] : [last.docBase + last.docCount, last.chunkBase + last.chunkCount, last.symbolBase + last.symbolCount];
+    this.#usedDocs = docs;
     if (chunks > this.chunkScores.length) {
-      const size = roomFor(chunks);
+      const size = groupStart(roomFor(chunks));
       this.chunkScores = new Float32Array(size);
       this.chunkMasks = new Uint32Array(size);
+      this.chunkGroups = new Uint8Array(size >>> GROUP_SHIFT);
     }
-    if (symbols > this.symbolMass.length) this.symbolMass = new Float32Array(roomFor(symbols));
+    if (symbols > this.symbolMass.length) {
+      const size = groupStart(roomFor(symbols));
+      this.symbolMass = new Float32Array(size);
+      this.symbolGroups = new Uint8Array(size >>> GROUP_SHIFT);
+    }
     if (docs <= this.slots.length) return;
     const size = roomFor(docs);
     this.docTop = new Float32Array(3 * size);
@@ -74,21 +108,24 @@ export class Scratch {
   }
 
   reset(): void {
-    clear(this.chunks, this.chunkScores, this.chunkMasks);
-    for (let i = 0; i < this.docs.count; i++) this.docTop.fill(0, 3 * (this.docs.ids[i] as number), 3 * (this.docs.ids[i] as number) + 3);
-    this.docs.count = 0;
-    clear(this.pathDocs, this.pathMasks, this.pathMass);
-    clear(this.definitionDocs, this.definitionMasks, this.definitionBest);
-    clear(this.symbols, this.symbolMass);
-    clear(this.textDocs, this.commentScores, this.definitionScores, this.pathScores);
-    clear(this.slotDocs, this.slots);
+    const { chunkGroups, symbolGroups } = this;
+    for (let group = 0; group < chunkGroups.length; group++) {
+      if (chunkGroups[group] === 0) continue;
+      const from = group << GROUP_SHIFT;
+      this.chunkScores.fill(0, from, from + GROUP);
+      this.chunkMasks.fill(0, from, from + GROUP);
+    }
+    chunkGroups.fill(0);
+    for (let group = 0; group < symbolGroups.length; group++) {
+      if (symbolGroups[group] !== 0) this.symbolMass.fill(0, group << GROUP_SHIFT, (group + 1) << GROUP_SHIFT);
+    }
+    symbolGroups.fill(0);
+    const end = this.#usedDocs;
+    this.docTop.fill(0, 0, 3 * end);
+    for (const list of [this.docs, this.pathDocs, this.definitionDocs, this.nearDocs]) list.count = 0;
+    for (const array of [this.pathMasks, this.pathMass, this.definitionMasks, this.definitionBest, this.commentScores, this.definitionScores, this.pathScores, this.slots]) array.fill(0, 0, end);
+    this.postings.takeBack();
   }
-}
-
-function clear(list: TouchList, ...arrays: readonly (Float32Array | Uint32Array | Int32Array)[]): void {
-  const { ids, count } = list;
-  for (const array of arrays) for (let i = 0; i < count; i++) array[ids[i] as number] = 0;
-  list.count = 0;
 }
 
 const roomFor = (n: number): number => Math.max(1024, Math.ceil(n * 1.25));
@@ -97,12 +134,17 @@ const roomFor = (n: number): number => Math.max(1024, Math.ceil(n * 1.25));
 let shared: Scratch | null = null;
 
 /** Runs `work` with a clean scratch; after an error the scratch is thrown away, not trusted. */
-export function withScratch<T>(docs: number, chunks: number, symbols: number, work: (scratch: Scratch) => T): T {
+export function withScratch<T>(parts: readonly PartQuery[], work: (scratch: Scratch) => T): T {
   const scratch = shared ?? new Scratch();
   shared = null;
-  scratch.ensure(docs, chunks, symbols);
+  scratch.ensure(parts);
   const result = work(scratch);
   scratch.reset();
   shared = scratch;
   return result;
+}
+
+/** Bytes that searching keeps between queries, for the figures of memory. */
+export function scratchBytes(): number {
+  return shared?.memoryBytes ?? 0;
 }

@@ -31,8 +31,7 @@ export function search(snapshot: Snapshot, request: SearchRequest, query: QueryV
   const vectors = query !== null && parts.some(({ part }) => part.vectors !== null) ? query : null;
   const lanes = reportLanes(request, plan, parts, query, unread);
   const used = new Set(lanes.filter((lane) => lane.used).map(({ lane }) => lane));
-  const sum = (count: (part: PartQuery) => number): number => parts.reduce((total, part) => total + count(part), 0);
-  return withScratch(sum((p) => p.docCount), sum((p) => p.chunkCount), sum((p) => p.symbolCount), (scratch) => {
+  return withScratch(parts, (scratch) => {
     const prepared = used.has('semantic') && vectors !== null ? prepareVectors(vectors) : null;
     const weights = chooseWeights(prepared, used);
     const context = { parts, scratch, used, weights, vectors: prepared, limit: request.limit };
@@ -63,7 +62,7 @@ interface SearchContext {
 function gather(asked: QueryPlan, context: SearchContext, signal: AbortSignal | undefined): { list: CandidateList; final: QueryPlan; isRareWord: boolean } {
   const { parts, scratch, used, vectors } = context;
   const totals = sumTotals(parts);
-  const { plan, terms } = lookUpTerms(asked, parts, totals, scratch);
+  const { plan, terms } = lookUpTerms(asked, context, totals);
   const masses = terms.map((term) => fileIdf(totals.docs, term.docFrequency));
   terms.forEach((term, bit) => scoreTerm(term, bit, masses[bit] as number, totals, context));
   throwIfCancelled(signal);
@@ -79,7 +78,7 @@ function gather(asked: QueryPlan, context: SearchContext, signal: AbortSignal | 
   if (used.has('symbol')) {
     addNames(list, parts, scratch, plan.names);
     addDefinitions(list, parts, scratch);
-    countPairs(list, parts, plan.pairs);
+    countPairs(list, parts, scratch, plan.pairs);
   }
   if (vectors !== null) addNearest(list, parts, scratch, vectors);
   computeFeatures(list, { plan, masses, totalMass: masses.reduce((a, b) => a + b, 0), scratch, vectors });
@@ -88,8 +87,8 @@ function gather(asked: QueryPlan, context: SearchContext, signal: AbortSignal | 
 }
 
 /** Statistics of all terms; of a long query the rarest terms that exist are kept. */
-function lookUpTerms(plan: QueryPlan, parts: readonly PartQuery[], totals: Totals, scratch: Scratch): { plan: QueryPlan; terms: TermStatistics[] } {
-  const all = plan.terms.map((term, i) => termStatistics(parts, term, plan.counts[i] as number, scratch));
+function lookUpTerms(plan: QueryPlan, { parts, scratch, weights }: SearchContext, totals: Totals): { plan: QueryPlan; terms: TermStatistics[] } {
+  const all = plan.terms.map((term, i) => termStatistics(parts, term, plan.counts[i] as number, scratch, scoresTexts(weights)));
   if (all.length <= MAX_TERMS) return { plan, terms: all };
   const value = (i: number): number => {
     const term = all[i] as TermStatistics;
@@ -103,7 +102,12 @@ function scoreTerm(term: TermStatistics, bit: number, mass: number, totals: Tota
   if (used.has('lexical')) scoreText(parts, term, bit, totals, scratch);
   if (used.has('path')) scorePaths(parts, term, bit, mass, scratch);
   if (used.has('symbol')) scoreDefinitions(parts, term, bit, mass, scratch);
-  if (weights.commentText || weights.definitionText || weights.pathText) scoreDocTexts(parts, term, totals, scratch);
+  if (scoresTexts(weights)) scoreDocTexts(parts, term, totals, scratch);
+}
+
+/** Comments, names and paths are scored as texts of their own only without an embedder. */
+function scoresTexts(weights: WeightSet): boolean {
+  return (weights.commentText ?? 0) > 0 || (weights.definitionText ?? 0) > 0 || (weights.pathText ?? 0) > 0;
 }
 
 /** The weight set for the lanes at hand, features of unused lanes left out. */

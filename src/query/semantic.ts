@@ -29,7 +29,7 @@ export function prepareVectors({ vector, pathVector }: QueryVectors): PreparedVe
 
 /** Scans the centroids of all parts and adds the nearest files. */
 export function addNearest(list: CandidateList, parts: readonly PartQuery[], scratch: Scratch, vectors: PreparedVectors): void {
-  const docs: number[] = [];
+  const { nearDocs } = scratch;
   for (const query of parts) {
     const { part, docBase, docCount, scope } = query;
     if (part.vectors === null || docCount === 0) continue;
@@ -37,10 +37,10 @@ export function addNearest(list: CandidateList, parts: readonly PartQuery[], scr
     part.vectors.centroids.dots(vectors.vector, 0, docCount, out);
     toCosines(out, part.vectors.centroids, 0, docCount, vectors.vector);
     for (let local = 0; local < docCount; local++) {
-      if ((out[local] as number) > 0 && inScope(scope.docs, local)) docs.push(docBase + local);
+      if ((out[local] as number) > 0 && inScope(scope.docs, local)) nearDocs.add(docBase + local);
     }
   }
-  for (const doc of selectTop(docs, docs.length, CANDIDATES.semantic, (d) => scratch.centroids[d] as number, docTie(parts))) list.add(doc, 'semantic');
+  for (const doc of selectTop(nearDocs.ids, nearDocs.count, CANDIDATES.semantic, (d) => scratch.centroids[d] as number, docTie(parts))) list.add(doc, 'semantic');
 }
 
 /** Raw values of the vector features of one candidate. */

@@ -3,13 +3,13 @@
  * every part is scored with the same numbers and the spread of docs over parts changes nothing. Filters do not change them.
  */
 import type { PartView, Snapshot } from '../index/snapshot.ts';
-import type { Field, IndexPart, Postings } from '../segment/part.ts';
+import type { Field, IndexPart, Postings, PostingsPool } from '../segment/part.ts';
 import { partColumns, type PartColumns } from './part-columns.ts';
 import { partScope, type CompiledFilter, type PartScope } from './filters.ts';
-import type { Scratch } from './scratch.ts';
+import { groupStart, type Scratch } from './scratch.ts';
 import { FILE_IDF } from './weights.ts';
 
-/** One part as a query sees it. Global ids are base + local id. */
+/** One part as a query sees it. Global ids are base + local id; those of chunks and symbols begin with a group of the scratch. */
 export interface PartQuery {
   readonly view: PartView;
   readonly part: IndexPart;
@@ -62,8 +62,8 @@ export function openParts(snapshot: Snapshot, filter: CompiledFilter): PartQuery
     const columns = partColumns(part, docCount);
     parts.push({ view, part, columns, scope: partScope(view, filter), docCount, chunkCount, symbolCount, docBase, chunkBase, symbolBase });
     docBase += docCount;
-    chunkBase += chunkCount;
-    symbolBase += symbolCount;
+    chunkBase = groupStart(chunkBase + chunkCount);
+    symbolBase = groupStart(symbolBase + symbolCount);
   }
   return parts;
 }
@@ -100,23 +100,25 @@ function partTotals({ view, part, columns, docCount }: PartQuery): Totals {
 }
 
 /** Postings with ids below `limit` only: a live memtable may have grown since the snapshot. */
-export function boundedLookup(part: IndexPart, field: Field, term: string, limit: number): Postings | null {
-  const found = part.field(field).lookup(term);
+export function boundedLookup(part: IndexPart, field: Field, term: string, limit: number, pool?: PostingsPool): Postings | null {
+  const found = part.field(field).lookup(term, pool);
   if (found === null) return null;
   let { count } = found;
   while (count > 0 && (found.ids[count - 1] as number) >= limit) count--;
   return count === 0 ? null : { count, ids: found.ids, values: found.values };
 }
 
-export function termStatistics(parts: readonly PartQuery[], term: string, count: number, scratch: Scratch): TermStatistics {
+/** Postings are valid until the scratch is reset. Comments are looked up only where they are asked for: only some weight sets use them. */
+export function termStatistics(parts: readonly PartQuery[], term: string, count: number, scratch: Scratch, withComments: boolean): TermStatistics {
+  const pool = scratch.postings;
   const postings: Record<SearchField, (Postings | null)[]> = { body: [], path: [], definition: [], comment: [] };
   const sum = { chunkFrequency: 0, docFrequency: 0, pathFrequency: 0, commentFrequency: 0, definitionFrequency: 0 };
   for (const query of parts) {
     const { part, docCount, chunkCount, symbolCount } = query;
-    const body = boundedLookup(part, 'body', term, chunkCount);
-    const path = boundedLookup(part, 'path', term, docCount);
-    const comment = boundedLookup(part, 'comment', term, docCount);
-    const definition = boundedLookup(part, 'definition', term, symbolCount);
+    const body = boundedLookup(part, 'body', term, chunkCount, pool);
+    const path = boundedLookup(part, 'path', term, docCount, pool);
+    const comment = withComments ? boundedLookup(part, 'comment', term, docCount, pool) : null;
+    const definition = boundedLookup(part, 'definition', term, symbolCount, pool);
     postings.body.push(body);
     postings.path.push(path);
     postings.comment.push(comment);

@@ -4,7 +4,7 @@
  */
 import { CairnError } from '../util/errors.ts';
 import { ColumnReader } from './columns.ts';
-import type { Postings, TermReader } from './part.ts';
+import type { Postings, PostingsPool, TermReader } from './part.ts';
 import { compareBytes } from './utf8-order.ts';
 
 const HEADER_NUMBERS = 4;
@@ -40,10 +40,10 @@ export class FieldReader implements TermReader {
     columns.end();
   }
 
-  lookup(term: string): Postings | null {
+  lookup(term: string, pool?: PostingsPool): Postings | null {
     const key = Buffer.from(term, 'utf8');
     const rank = this.#lowerBound(key);
-    return rank < this.termCount && this.#compare(rank, key) === 0 ? this.postings(rank) : null;
+    return rank < this.termCount && this.#compare(rank, key) === 0 ? this.postings(rank, pool) : null;
   }
 
   withPrefix(prefix: string, limit: number): string[] {
@@ -76,15 +76,15 @@ export class FieldReader implements TermReader {
     return this.#counts[rank] as number;
   }
 
-  postings(rank: number): Postings {
+  postings(rank: number, pool?: PostingsPool): Postings {
     const count = this.#counts[rank] as number;
     let at = rank === 0 ? 0 : (this.#postingEnds[rank - 1] as number);
     const end = this.#postingEnds[rank] as number;
     // A posting takes at least one byte: a damaged count cannot ask for more than that.
     if (count > end - at) throw this.#corrupt(rank, `${count} postings in ${end - at} bytes`);
     const bytes = this.#postings;
-    const ids = new Uint32Array(count);
-    const values = new Uint32Array(count);
+    const ids = pool === undefined ? new Uint32Array(count) : pool.lend(count);
+    const values = pool === undefined ? new Uint32Array(count) : pool.lend(count);
     let id = 0;
     for (let i = 0; i < count; i++) {
       // Decoded in line: this loop is what a query spends its time on. Past the end a byte reads as 0, which `at` gives away.

@@ -5,7 +5,7 @@
  * words and a frequent one wastes little. Ids only ascend.
  */
 import type { Counted, FlatDoc } from '../format/flat-doc.ts';
-import { FIELDS, type Field, type Postings } from './part.ts';
+import { FIELDS, type Field, type Postings, type PostingsPool } from './part.ts';
 import { StringTable } from './string-table.ts';
 
 /** Ids that the rows of a document start at. */
@@ -135,10 +135,10 @@ export class GrowingField {
     }
   }
 
-  postings(slot: number): Postings {
+  postings(slot: number, pool?: PostingsPool): Postings {
     const count = this.count(slot);
-    const ids = new Uint32Array(count);
-    const values = new Uint32Array(count);
+    const ids = pool === undefined ? new Uint32Array(count) : pool.lend(count);
+    const values = pool === undefined ? new Uint32Array(count) : pool.lend(count);
     const reader = new SliceReader(this.#pool, this.#slots[slot * SLOT_WORDS + FIRST] as number);
     for (let i = 0; i < count; i++) {
       const word = reader.read();

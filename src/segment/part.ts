@@ -5,8 +5,10 @@
  */
 import type { ChunkKind, EdgeKind, SourceStamp, SymbolKind } from '../format/doc.ts';
 import type { CodeMatrix } from '../quantize/types.ts';
+import type { PostingsPool } from './postings-pool.ts';
 
 export type { CodeMatrix, PreparedQuery } from '../quantize/types.ts';
+export type { PostingsPool } from './postings-pool.ts';
 
 /**
  * Inverted fields and what their postings hold:
@@ -31,8 +33,8 @@ export interface Postings {
 
 export interface TermReader {
   readonly termCount: number;
-  /** null when the term is absent. */
-  lookup(term: string): Postings | null;
+  /** null when the term is absent. With a pool the postings are valid until the pool takes its arrays back. */
+  lookup(term: string, pool?: PostingsPool): Postings | null;
   /** Terms that start with `prefix`, in byte order, at most `limit`. */
   withPrefix(prefix: string, limit: number): string[];
   /** All terms in byte order (memtables sort on demand). */
@@ -111,6 +113,8 @@ export interface IndexPart {
   /** Reads and decompresses on demand; CORRUPT with path and offset when the block's checksum fails. */
   chunkText(chunk: number): string;
   symbol(symbol: number): SymbolRow;
+  /** `symbol(symbol).kind` without making its names. */
+  symbolKind(symbol: number): SymbolKind;
   edge(edge: number): EdgeRow;
 
   /** null in an index without vectors. */

@@ -166,6 +166,10 @@ export class Segment implements DumpablePart {
     };
   }
 
+  symbolKind(symbol: number): SymbolRow['kind'] {
+    return SYMBOL_KINDS[this.#content.symbols.kinds[symbol] as number] as SymbolRow['kind'];
+  }
+
   edge(edge: number): EdgeRow {
     const { froms, targets, lines, kinds } = this.#content.edges;
     this.#check(edge, this.edgeCount, 'edge');

@@ -37,10 +37,9 @@ function textbook(docs: readonly DocRecord[], terms: readonly string[]): Map<str
 
 function ours(snapshot: Snapshot, terms: readonly string[]): Map<string, number> {
   const parts = openParts(snapshot, compileFilter(undefined));
-  const total = (count: 'docCount' | 'chunkCount' | 'symbolCount'): number => parts.reduce((sum, part) => sum + part[count], 0);
-  return withScratch(total('docCount'), total('chunkCount'), total('symbolCount'), (scratch) => {
+  return withScratch(parts, (scratch) => {
     const totals = sumTotals(parts);
-    terms.forEach((term, bit) => scoreText(parts, termStatistics(parts, term, 1, scratch), bit, totals, scratch));
+    terms.forEach((term, bit) => scoreText(parts, termStatistics(parts, term, 1, scratch, false), bit, totals, scratch));
     const scores = new Map<string, number>();
     for (const { part, chunkBase, chunkCount } of parts) {
       for (let chunk = 0; chunk < chunkCount; chunk++) {

@@ -163,6 +163,10 @@ export class SimplePart implements IndexPart {
     const doc = this.chunkDocs[chunk] as number;
     return (this.#doc(doc).chunks[chunk - this.chunkStart(doc)] as DocRecord['chunks'][number]).text;
   }
+  symbolKind(symbol: number): SymbolRow['kind'] {
+    return this.symbol(symbol).kind;
+  }
+
   symbol(symbol: number): SymbolRow {
     const doc = this.symbolDocs[symbol] as number;
     const { terms: _, ...row } = this.#doc(doc).symbols[symbol - this.symbolStart(doc)] as DocRecord['symbols'][number];
