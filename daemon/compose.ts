@@ -18,6 +18,7 @@ import { systemClock } from './owner/clock.ts';
 import { EngineIngest } from './owner/engine-ports.ts';
 import { Importer } from './owner/importer.ts';
 import { OpenIndexes } from './owner/index-owners.ts';
+import { Scrubber } from './owner/scrubber.ts';
 import { WorkQueue } from './owner/work-queue.ts';
 import { WorkerWatcher } from './watch/worker-watcher.ts';
 
@@ -49,16 +50,17 @@ export async function compose(core: DaemonCore): Promise<Composition> {
   const schedule = new BackupSchedule(engine.backups, () => owners.list().flatMap(({ name, owner }) => (owner === null ? [] : [name])), systemClock, log, {
     everyMinutes: config.values['backup.everyMinutes'], keep: config.values['backup.keep'], maxAgeDays: config.values['backup.maxAgeDays'], maxBytes: config.values['backup.maxBytes'],
   });
+  const scrubber = new Scrubber(() => owners.list().flatMap(({ owner }) => owner ?? []), () => core.inFlight() > 0 || owners.isBusy() || schedule.isBusy, systemClock, log, { everyHours: config.values['storage.scrubHours'] });
   engine.backups.sweep().catch((error: unknown) => core.warn(`leftovers of backups could not be removed: ${messageOf(error)}`));
   const importer = new Importer({ engine, owners, embedder: embedding.embedder, cache, contentVersions: ingest.contentVersions, log });
-  const services: Services = { info: infoOf(core, engine), config, metrics: core.metrics, owners, embedder: ready(embedding), importer, backups: engine.backups };
+  const services: Services = { info: infoOf(core, engine, scrubber), config, metrics: core.metrics, owners, embedder: ready(embedding), importer, backups: engine.backups };
   return {
     table: methodTable(services),
     warmUp: () => owners.warmUp(),
     isBusy: () => owners.isBusy() || schedule.isBusy,
     close: async (options) => {
       announcer.close();
-      await schedule.close();
+      await Promise.all([schedule.close(), scrubber.close()]);
       await owners.close(options);
       await Promise.all([watcher?.close(), ingest.close()]);
       await engine.close();
@@ -137,11 +139,11 @@ function gauges({ metrics }: DaemonCore, engine: Engine, ingest: EngineIngest, c
   if (cache !== null) for (const name of ['entries', 'hits', 'misses', 'stored', 'diskBytes', 'memoryBytes'] as const) metrics.gauge(`cache.${name}`, () => cache.stats?.[name] ?? 0);
 }
 
-function infoOf(core: DaemonCore, engine: Engine): DaemonInfo {
+function infoOf(core: DaemonCore, engine: Engine, scrubber: Scrubber): DaemonInfo {
   return {
     version: core.version, pid: process.pid, epoch: core.lock.epoch, startedAt: core.startedAt,
     dataDir: core.endpoint.dataDir, socket: core.endpoint.socket, logFile: core.endpoint.logFile,
-    state: () => core.phase.state, connections: core.connections, inFlight: core.inFlight, loopDelay: core.loopDelay,
+    state: () => core.phase.state, connections: core.connections, inFlight: core.inFlight, loopDelay: core.loopDelay, scrub: () => scrubber.status,
     warnings: () => [...core.warnings(), ...engine.orphans.map((name) => `${join(core.endpoint.dataDir, 'indexes', name)} has no metadata.json and is left alone; adopt it with: cairn import`)], requestStop: core.requestStop,
   };
 }

@@ -27,7 +27,7 @@ export type { Loss } from './manifest/manifest.ts';
 export type { PartView, Snapshot } from './index/snapshot.ts';
 export type {
   Batch, CommitResult, Damage, DurableIndex, IndexKind, IndexMetadata, IndexOptions, IndexStats, Metric, PersistResult,
-  QuarantinedFile, RecoveryReport, RepairAction, RepairReport, SegmentInfo, SyncMode, VerifyReport, WriterLease,
+  QuarantinedFile, RecoveryReport, RepairAction, RepairReport, ScrubPosition, ScrubStep, SegmentInfo, SyncMode, VerifyReport, WriterLease,
 } from './index/types.ts';
 export type { ChunkRow, EdgeRow, Field, IndexPart, Postings, SymbolRow, TermReader } from './segment/part.ts';
 export { nodeEnv } from './env/node-env.ts';

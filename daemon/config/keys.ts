@@ -34,6 +34,7 @@ export const CONFIG_KEYS = {
   'storage.walFileMaxBytes': integer(4096, 2 ** 31, 32 * MIB, 'Size at which a new write-ahead-log file is begun.'),
   'storage.compactionFanIn': integer(2, 64, 4, 'Segments of similar size that are merged into one.'),
   'storage.archive': flag(false, 'Keep closed log files in <data>/archive, for restores to any LSN or time since the oldest backup.'),
+  'storage.scrubHours': integer(0, 8_760, 24, 'Hours within which an idle daemon reads every stored row once against its checksums; 0 = never.'),
   'backup.directory': text(4096, '', 'Where backups are kept, an existing directory; empty = <data>/backups. Backups of other machines may be restored from there.'),
   'backup.everyMinutes': integer(0, 525_600, 0, 'Minutes between scheduled backups of each open index that has changed; 0 = none.'),
   'backup.keep': integer(0, 100_000, 7, 'Scheduled and pre-restore backups that are kept of each index; 0 = all.'),

@@ -101,7 +101,7 @@ function status(services: Services): DaemonStatus {
     ...health(info),
     protocol: PROTOCOL_VERSION, startedAt: info.startedAt.toISOString(), dataDir: info.dataDir, socket: info.socket, logFile: info.logFile,
     node: process.version, connections: info.connections(), inFlight: info.inFlight(),
-    memory: { rss, heapUsed, external }, eventLoop: info.loopDelay(),
+    memory: { rss, heapUsed, external }, eventLoop: info.loopDelay(), scrub: info.scrub(),
     idleExitMs: idle === 0 ? null : idle * 60_000,
     embedder: identity === null ? null : { name: identity.name, revision: identity.revision, dimension: identity.dimension },
     ...summaries(owners), warnings: info.warnings(),

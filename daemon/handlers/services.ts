@@ -6,7 +6,7 @@ import type { Backups, Batch, CommitResult, DurableIndex, Embedder, ForeignLayou
 import type { CairnError } from '../errors.ts';
 import type { Config } from '../config/config.ts';
 import type { Metrics } from '../rpc/metrics.ts';
-import type { DaemonState, FailedIndex, IndexState, IndexStatus, OrphanDirectory, ProgressValue } from '../protocol/types.ts';
+import type { DaemonState, FailedIndex, IndexState, IndexStatus, OrphanDirectory, ProgressValue, ScrubWire } from '../protocol/types.ts';
 
 /** How an owner is doing; cheap, never waits. */
 export interface OwnerStatus {
@@ -122,6 +122,8 @@ export interface DaemonInfo {
   inFlight(): number;
   /** Delay of the event loop, milliseconds. */
   loopDelay(): { readonly p50Ms: number; readonly p99Ms: number; readonly maxMs: number };
+  /** What the background check of stored rows has done since the start. */
+  scrub(): ScrubWire;
   warnings(): readonly string[];
   /** Begins the drain after the current response went out. */
   requestStop(reason: string): void;

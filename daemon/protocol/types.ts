@@ -336,6 +336,8 @@ export interface DaemonStatus extends HealthResult {
   readonly memory: { readonly rss: number; readonly heapUsed: number; readonly external: number };
   /** Delay of the event loop since start, milliseconds. */
   readonly eventLoop: { readonly p50Ms: number; readonly p99Ms: number; readonly maxMs: number };
+  /** The background check of stored rows, since the start. */
+  readonly scrub?: ScrubWire;
   /** Milliseconds; null = never. */
   readonly idleExitMs: number | null;
   readonly embedder: { readonly name: string; readonly revision: string; readonly dimension: number } | null;
@@ -343,6 +345,14 @@ export interface DaemonStatus extends HealthResult {
   readonly failed: readonly FailedIndex[];
   /** Things that a user should know: configuration, permissions, damaged indexes. */
   readonly warnings: readonly string[];
+}
+export interface ScrubWire {
+  readonly files: number;
+  readonly bytes: number;
+  readonly damaged: number;
+  /** Files that wait for their turn. */
+  readonly due: number;
+  readonly lastError: string | null;
 }
 export interface Distribution {
   readonly count: number;

@@ -14,9 +14,10 @@ import { checkMetadata, encodeMetadata, METADATA_FILE } from './metadata.ts';
 import type { Snapshot } from './snapshot.ts';
 import { pinIndex, type IndexPin } from './pin.ts';
 import { repairIndex } from './repair.ts';
+import { scrubStep } from './scrub.ts';
 import { isSameContent, staleKeys } from './stale.ts';
 import { statsOf } from './stats.ts';
-import type { Batch, CommitResult, DurableIndex, IndexMetadata, IndexStats, PersistResult, QuarantinedFile, RecoveryReport, RepairReport, VerifyReport } from './types.ts';
+import type { Batch, CommitResult, DurableIndex, IndexMetadata, IndexStats, PersistResult, QuarantinedFile, RecoveryReport, RepairReport, ScrubPosition, ScrubStep, VerifyReport } from './types.ts';
 import { verifyIndex } from './verify.ts';
 
 export class OpenIndex implements DurableIndex {
@@ -83,6 +84,11 @@ export class OpenIndex implements DurableIndex {
   async verify(options: { readonly deep: boolean; readonly signal?: AbortSignal }): Promise<VerifyReport> {
     this.#requireOpen();
     return verifyIndex(this.#context, this.#maintenance, options);
+  }
+
+  async scrub(position: ScrubPosition, maxBytes: number): Promise<ScrubStep> {
+    this.#requireOpen();
+    return scrubStep(this.#context, position, maxBytes);
   }
 
   async pin(): Promise<IndexPin> {

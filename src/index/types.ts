@@ -181,6 +181,20 @@ export interface VerifyReport {
   readonly damages: readonly Damage[];
 }
 
+/** How far a file was read, and the checksum of that part. */
+export interface ScrubPosition {
+  readonly file: string;
+  readonly at: number;
+  readonly crc: number;
+}
+
+export interface ScrubStep {
+  /** null: the file is done. */
+  readonly next: ScrubPosition | null;
+  readonly bytes: number;
+  readonly damage: CairnError | null;
+}
+
 /**
  * One durable index. Commits are serialised inside; readers take snapshots and are never blocked by writers.
  * The persist loop (when to call `persist`) is the owner's business.
@@ -204,6 +218,8 @@ export interface DurableIndex {
   /** Makes every ack given so far survive power loss (matters for `interval` and `off`). */
   sync(): Promise<void>;
   verify(options: { readonly deep: boolean; readonly signal?: AbortSignal }): Promise<VerifyReport>;
+  /** Reads on in one segment file (`at` 0, `crc` 0 to begin with) against its checksum. */
+  scrub(position: ScrubPosition, maxBytes: number): Promise<ScrubStep>;
   /**
    * Damage met while reading: if its path is a segment in service (or its tombstones), that one is taken out and its bytes are kept;
    * snapshots that are open keep it. True when it is out of service now; false when the path is no segment.

@@ -24,7 +24,7 @@ const INDEX: IndexStatus = {
 };
 const STATUS: DaemonStatus = {
   ok: true, state: 'serving', pid: 77, epoch: 3, version: '0.1.0', uptimeMs: 65_000, protocol: 1, startedAt: '2026-01-01T00:00:00Z', dataDir: '/d', socket: '/d/s', logFile: '/d/l', node: 'v24', connections: 1, inFlight: 1,
-  memory: { rss: 104_857_600, heapUsed: 1_048_576, external: 0 }, eventLoop: { p50Ms: 0.1, p99Ms: 2.5, maxMs: 15 }, idleExitMs: null, embedder: null, indexes: [SUMMARY], failed: [], warnings: [],
+  memory: { rss: 104_857_600, heapUsed: 1_048_576, external: 0 }, eventLoop: { p50Ms: 0.1, p99Ms: 2.5, maxMs: 15 }, scrub: { files: 3, bytes: 2_097_152, damaged: 1, due: 2, lastError: null }, idleExitMs: null, embedder: null, indexes: [SUMMARY], failed: [], warnings: [],
 };
 
 test('[6.11] wrong usage is exit code 2, says what is wrong, and asks nothing of the daemon', async (t) => {
@@ -117,6 +117,7 @@ data        /d
 memory      100 MiB resident, 1.0 MiB heap
 event loop  p99 2.5 ms, max 15 ms
 clients     1 connection, 1 request in flight
+checked     3 segments, 2.0 MiB against their checksums since the start, 1 damaged, 2 to go
 
 pebble  ready  /w/pebble
   content   12 files, 1,234 chunks, 4.8 MiB on disk

@@ -39,17 +39,22 @@ function allIndexes(client: CairnClient, daemon: DaemonStatus, io: Io): Promise<
 }
 
 export function renderStatus(daemon: DaemonStatus, indexes: readonly IndexReport[], style: Style): string {
-  const { memory, eventLoop } = daemon;
+  const { memory, eventLoop, scrub } = daemon;
   const head = fields([
     ['daemon', `${style.good(daemon.state)} pid ${daemon.pid}, version ${oneLine(daemon.version)}, up ${duration(daemon.uptimeMs)}`],
     ['data', oneLine(daemon.dataDir)],
     ['memory', `${bytes(memory.rss)} resident, ${bytes(memory.heapUsed)} heap`],
     ['event loop', `p99 ${duration(eventLoop.p99Ms)}, max ${duration(eventLoop.maxMs)}`],
     ['clients', `${plural(daemon.connections, 'connection')}, ${plural(daemon.inFlight, 'request')} in flight`],
+    ...(scrub === undefined ? [] : [['checked', checked(scrub)] as [string, string]]),
   ]);
   const warnings = daemon.warnings.map((warning) => `${style.warn('warning:')} ${oneLine(warning)}\n`);
   const failed = daemon.failed.map((index) => `\n${style.bad('failed')} ${oneLine(index.index)}: ${oneLine(index.reason)}\n${index.hint === undefined ? '' : `  ${oneLine(index.hint)}\n`}`);
   return [head, ...warnings, ...indexes.map((index) => `\n${renderIndex(index, style)}`), ...failed].join('');
+}
+
+function checked({ files, bytes: read, damaged, due, lastError }: NonNullable<DaemonStatus['scrub']>): string {
+  return `${plural(files, 'segment')}, ${bytes(read)} against their checksums since the start, ${count(damaged)} damaged, ${count(due)} to go${lastError === null ? '' : `; ${oneLine(lastError)}`}`;
 }
 
 function renderIndex(index: IndexReport, style: Style): string {
