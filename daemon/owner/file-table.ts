@@ -37,6 +37,20 @@ export async function readFileTable(snapshot: Snapshot): Promise<Map<string, Fil
   return table;
 }
 
+/** Live files of the snapshot in one of the folders, at any depth. The snapshot stays the caller's. */
+export async function readFilesBelow(snapshot: Snapshot, folders: ReadonlySet<string>): Promise<string[]> {
+  const found: string[] = [];
+  await inSlices(liveFiles(snapshot), ([path]) => {
+    if (isBelow(path, folders)) found.push(path);
+  });
+  return found;
+}
+
+export function isBelow(path: string, folders: ReadonlySet<string>): boolean {
+  for (let at = path.lastIndexOf('/'); at > 0; at = path.lastIndexOf('/', at - 1)) if (folders.has(path.slice(0, at))) return true;
+  return false;
+}
+
 function* liveFiles(snapshot: Snapshot): Generator<[string, FileRow]> {
   for (const { part, docCount, live } of snapshot.parts) {
     for (let doc = 0; doc < docCount; doc++) {

@@ -9,7 +9,7 @@ import type { IndexOwner, OwnerStatus, RunCounts, WaitOptions } from '../handler
 import type { Watcher } from '../watch/watcher.ts';
 import { abortable } from './abortable.ts';
 import type { Clock } from './clock.ts';
-import { type FileRow, findStamp, readFileTable } from './file-table.ts';
+import { type FileRow, findStamp, isBelow, readFilesBelow, readFileTable } from './file-table.ts';
 import { stateOf } from './owner-state.ts';
 import { Persister, type PersisterOptions } from './persister.ts';
 import type { IngestPort, OwnerLog } from './ports.ts';
@@ -217,6 +217,7 @@ export class CodeIndexOwner implements IndexOwner {
       },
       enqueue: (paths: readonly string[], lane: 'interactive' | 'bulk') => this.#scheduler.enqueue(paths, lane),
       hinted: (paths: readonly string[], lane: 'interactive' | 'bulk') => this.#scheduler.enqueue(this.#withFormerFiles(paths), lane),
+      foldersGone: (folders: readonly string[], interactiveMax: number) => this.#foldersGone(new Set(folders), interactiveMax),
       walked: (table: ReadonlyMap<string, FileRow>) => this.#walked(table),
     };
     return new TreeFollower(port, clock, tuning?.follower);
@@ -244,6 +245,18 @@ export class CodeIndexOwner implements IndexOwner {
     const snapshot = this.index.snapshot();
     try {
       return [...paths, ...[...folders].filter((folder) => snapshot.find(folder) !== null)];
+    } finally {
+      snapshot.release();
+    }
+  }
+
+  /** Asks for all that the index has below the folders, and for what is on its way into it. */
+  async #foldersGone(folders: ReadonlySet<string>, interactiveMax: number): Promise<void> {
+    const snapshot = this.index.snapshot();
+    const pending = [...this.#scheduler.pendingPaths()].filter((path) => isBelow(path, folders));
+    try {
+      const paths = [...pending, ...(await readFilesBelow(snapshot, folders))];
+      this.#scheduler.enqueue(paths, paths.length <= interactiveMax ? 'interactive' : 'bulk');
     } finally {
       snapshot.release();
     }

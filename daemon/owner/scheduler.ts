@@ -108,6 +108,12 @@ export class Scheduler {
     return this.#tasks.size + this.#delayed.size;
   }
 
+  /** Their paths. */
+  *pendingPaths(): Generator<string> {
+    yield* this.#tasks.keys();
+    yield* this.#delayed.keys();
+  }
+
   get pendingBulk(): number {
     return this.#lanes.bulk.size;
   }

@@ -35,6 +35,8 @@ export interface FollowerPort {
   enqueue(paths: readonly string[], lane: Lane): void;
   /** The same for paths that the watcher named: their directories may have been files before. */
   hinted(paths: readonly string[], lane: Lane): void;
+  /** These directories went, with all that was in them. Rejects when the index cannot be read. */
+  foldersGone(folders: readonly string[], interactiveMax: number): Promise<void>;
   /** A walk ended; the table is what the index held when it began. */
   walked(table: ReadonlyMap<string, FileRow>): void;
   readonly log: OwnerLog;
@@ -149,6 +151,9 @@ export class TreeFollower {
         break;
       case 'changed':
         this.#port.hinted(event.paths, event.paths.length <= this.#options.interactiveMax ? 'interactive' : 'bulk');
+        break;
+      case 'gone':
+        this.#port.foldersGone(event.folders, this.#options.interactiveMax).catch(() => this.#loop.request('folders gone'));
         break;
       case 'lost':
         this.#port.log.info('watch.lost', { root: this.#port.root, reason: event.reason, detail: event.detail });

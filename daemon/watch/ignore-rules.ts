@@ -6,11 +6,7 @@ import type { IgnorePredicate } from './tree-watch.ts';
 export async function loadIgnore(root: string, excluded: readonly string[]): Promise<IgnorePredicate> {
   const tree = await SourceTree.open(root);
   const own = ownPaths(root, excluded);
-  return (path, isDirectory) => {
-    if (isOwn(path, own)) return true;
-    // chokidar asks again when it knows what the path is.
-    return isDirectory !== null && !tree.accepts(path, isDirectory ? 'directory' : 'file');
-  };
+  return (path, isDirectory) => isOwn(path, own) || !tree.accepts(path, isDirectory ? 'directory' : 'file');
 }
 
 /** Those of `excluded` that lie inside the root, relative to it with '/' separators. */

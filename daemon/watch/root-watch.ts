@@ -5,7 +5,7 @@
  */
 import { basename } from 'node:path';
 import { type GitFiles, fingerprint, gitFiles } from './git-files.ts';
-import { NetChanges, type RawKind } from './net-changes.ts';
+import { NetChanges } from './net-changes.ts';
 import { remoteFileSystem, rootIdentity } from './root-identity.ts';
 import { type IgnorePredicate, TreeWatch } from './tree-watch.ts';
 import type { LossReason, WatchEvent } from './watcher.ts';
@@ -53,7 +53,11 @@ export class RootWatch {
   #tree: TreeWatch | null = null;
   #opening: Promise<void> | null = null;
   #reopen = false;
+  /** Why the watch is made anew: when it hears everything, what was missed meanwhile must be looked for. */
+  readonly #missed = new Map<LossReason, string>();
   #closed = false;
+  /** A directory that became something else in this window. */
+  #swapped: string | null = null;
   #windowTimer: NodeJS.Timeout | null = null;
   #windowOpenedAt = 0;
   #pollTimer: NodeJS.Timeout | null = null;
@@ -119,8 +123,12 @@ export class RootWatch {
     const previous = this.#tree;
     await new Promise<void>((resolve) => {
       const tree = new TreeWatch(this.#root, watchable(ignored), {
-        change: (kind, path) => this.#note(kind, path),
-        swapped: (path) => this.#lose('swap', path),
+        changed: (path) => this.#noteFile(path),
+        folderGone: (path) => this.#noteFolder(path),
+        swapped: (path) => {
+          this.#swapped = path;
+          this.#lose('swap', path);
+        },
         rootRemoved: () => {
           this.#identity = ''; // whatever is there now is another directory
           void this.#checkRoot();
@@ -129,6 +137,8 @@ export class RootWatch {
         error: (error) => this.#lose('error', messageOf(error)),
         ready: (directories) => {
           this.#emit({ type: 'ready', directories });
+          for (const [reason, detail] of this.#missed) this.#lose(reason, detail);
+          this.#missed.clear();
           resolve();
         },
       });
@@ -160,10 +170,20 @@ export class RootWatch {
 
   // ---- windows
 
-  #note(kind: RawKind, path: string): void {
+  #noteFile(path: string): void {
     if (this.#closed) return;
-    if (RULE_FILES.has(basename(path))) this.#rulesChanged(path);
-    this.#changes.note(path, kind);
+    if (RULE_FILES.has(basename(path))) this.#reopenFor('rules', path);
+    this.#changes.changed(path);
+    this.#noted();
+  }
+
+  #noteFolder(path: string): void {
+    if (this.#closed) return;
+    this.#changes.folderGone(path);
+    this.#noted();
+  }
+
+  #noted(): void {
     this.#countRate();
     this.#armWindow();
   }
@@ -174,8 +194,10 @@ export class RootWatch {
     this.#armWindow();
   }
 
-  #rulesChanged(path: string): void {
-    this.#lose('rules', path);
+  /** What happens until the new watch is ready may be missed, so the loss is told again then. */
+  #reopenFor(reason: LossReason, detail: string): void {
+    this.#lose(reason, detail);
+    this.#missed.set(reason, detail);
     this.#open();
   }
 
@@ -198,12 +220,16 @@ export class RootWatch {
 
   #closeWindow(): void {
     this.#windowTimer = null;
-    const { paths, overflow } = this.#changes.take();
+    const { paths, folders, overflow } = this.#changes.take();
     if (overflow) this.#losses.set('burst', `more than ${this.#options.windowMaxPaths} paths changed at once`);
+    if (folders.length > 0) this.#emit({ type: 'gone', folders });
     if (paths.length > 0) this.#emit({ type: 'changed', paths });
     const losses = [...this.#losses];
     this.#losses.clear();
     for (const [reason, detail] of losses) this.#emit({ type: 'lost', reason, detail });
+    // Only now, when it is quiet: a watch that is made while directories change places may be deaf in some of them.
+    if (this.#swapped !== null) this.#reopenFor('swap', this.#swapped);
+    this.#swapped = null;
   }
 
   // ---- the slow poll
@@ -247,8 +273,8 @@ export class RootWatch {
       return;
     }
     await this.#readGit();
-    this.#open();
-    if (!first) this.#lose('root', 'the source root was replaced');
+    if (first) this.#open();
+    else this.#reopenFor('root', 'the source root was replaced');
   }
 
   async #readGit(): Promise<void> {
@@ -262,8 +288,8 @@ export class RootWatch {
     await this.#readGit();
     if (this.#closed) return;
     if (head !== this.#head) this.#lose('head', 'git HEAD changed');
-    if (exclude !== this.#exclude) this.#rulesChanged('.git/info/exclude');
-    else if ((git === null) !== (this.#git === null)) this.#rulesChanged('.git');
+    if (exclude !== this.#exclude) this.#reopenFor('rules', '.git/info/exclude');
+    else if ((git === null) !== (this.#git === null)) this.#reopenFor('rules', '.git');
   }
 }
 

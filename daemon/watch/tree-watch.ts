@@ -1,18 +1,23 @@
 /**
- * One chokidar watcher over one tree. The only file that knows chokidar. Runs in the watch worker.
- * Turns its events into (kind, relative path) and counts what it cannot watch. Lives as long as one set of ignore rules and one
- * incarnation of the root directory: for new ones a new TreeWatch is made.
+ * One chokidar watcher over the directories of one tree. The only file that knows chokidar. Runs in the watch worker.
+ * To chokidar every file is ignored: it keeps a record of each path that it watches, which for a large tree is most of the
+ * worker's memory, and one watch per directory tells of the files too. It asks about each path that it meets (named by an event,
+ * or listed while it looks at a new directory), and every such question is a hint that the path may have changed.
+ * Lives as long as one set of ignore rules and one incarnation of the root directory: for new ones a new TreeWatch is made.
  */
 import { type FSWatcher, watch } from 'chokidar';
+import { lstatSync, type Stats } from 'node:fs';
 import { relative, sep } from 'node:path';
-import type { RawKind } from './net-changes.ts';
 
-/** True if the path (relative, '/' separators) must not be watched. `isDirectory` is null when it is not known yet. */
-export type IgnorePredicate = (path: string, isDirectory: boolean | null) => boolean;
+/** True if the path (relative, '/' separators) must not be watched. */
+export type IgnorePredicate = (path: string, isDirectory: boolean) => boolean;
 
 export interface TreeWatchEvents {
-  change(kind: RawKind, path: string): void;
-  /** A directory was replaced by a file: whatever it held is gone without a word. */
+  /** Something that is or was no directory may have come, changed or gone. */
+  changed(path: string): void;
+  /** A directory is gone, with all that was in it. */
+  folderGone(path: string): void;
+  /** A directory gave way to something else under its name; chokidar may be deaf there should it become a directory again. */
   swapped(path: string): void;
   /** The root itself was removed. */
   rootRemoved(): void;
@@ -23,44 +28,35 @@ export interface TreeWatchEvents {
 }
 
 export class TreeWatch {
+  readonly #root: string;
+  readonly #ignored: IgnorePredicate;
+  readonly #events: TreeWatchEvents;
   readonly #watcher: FSWatcher;
+  /** Relative paths of what is watched. */
+  readonly #directories = new Set<string>();
+  #isReady = false;
 
   constructor(root: string, ignored: IgnorePredicate, events: TreeWatchEvents) {
-    const rel = (path: string): string => relative(root, path).split(sep).join('/');
-    const directories = new Set<string>();
-    const fileEvent = (kind: RawKind, path: string): void => {
-      // A directory that gives way to a file at once: chokidar reports the file, not what was in the directory.
-      if (kind !== 'remove' && directories.delete(path)) events.swapped(path);
-      events.change(kind, path);
-    };
+    this.#root = root;
+    this.#ignored = ignored;
+    this.#events = events;
     this.#watcher = watch(root, {
       // The index is compared with the disk by a walk, so the initial scan reports nothing.
       ignoreInitial: true,
       // A link to a directory is not followed: loops, and files outside the root.
       followSymlinks: false,
       ignorePermissionErrors: true,
-      // With `atomic: false` a file that becomes a directory left a ghost.
+      // Leaves out the swap files of editors; its delay of removals only concerns files that it watches.
       atomic: true,
-      // A stat poll per file; the windows of RootWatch do the same for all files at once.
       awaitWriteFinish: false,
-      ignored: (path, stats) => {
-        const name = rel(path);
-        if (name === '') return false;
-        const isDirectory = stats === undefined ? null : stats.isDirectory();
-        const isOut = ignored(name, isDirectory);
-        if (isDirectory === true && !isOut) directories.add(name);
-        return isOut;
-      },
+      ignored: (path, stats) => this.#isIgnored(path, stats),
     });
     this.#watcher
-      .on('add', (path) => fileEvent('add', rel(path)))
-      .on('change', (path) => fileEvent('change', rel(path)))
-      .on('unlink', (path) => fileEvent('remove', rel(path)))
-      .on('unlinkDir', (path) => {
-        directories.delete(rel(path));
-        if (rel(path) === '') events.rootRemoved();
+      .on('unlinkDir', (path) => this.#removed(this.#relative(path)))
+      .on('ready', () => {
+        this.#isReady = true;
+        events.ready(this.#directories.size + 1);
       })
-      .on('ready', () => events.ready(Object.keys(this.#watcher.getWatched()).length))
       .on('error', (error) => {
         const code = (error as NodeJS.ErrnoException).code;
         if (code === 'ENOSPC' || code === 'EMFILE') events.limit(code);
@@ -73,5 +69,45 @@ export class TreeWatch {
     // After close a late error must not be unhandled: that would end the worker.
     this.#watcher.on('error', () => undefined);
     await this.#watcher.close();
+  }
+
+  #relative(path: string): string {
+    return relative(this.#root, path).split(sep).join('/');
+  }
+
+  /**
+   * chokidar asks about an event first without and then with what the path is. The first answer is as good as the second: a file
+   * that it never hears of cannot be missed when it goes, which would make it list the whole directory again.
+   */
+  #isIgnored(path: string, known: Stats | undefined): boolean {
+    const name = this.#relative(path);
+    if (name === '') return false;
+    // It looks by itself at what became of a directory.
+    if (known === undefined && this.#directories.has(name)) return false;
+    if ((known ?? lookAt(path))?.isDirectory() === true) {
+      const isOut = this.#ignored(name, true);
+      if (!isOut) this.#directories.add(name);
+      return isOut;
+    }
+    if (this.#directories.delete(name)) this.#events.swapped(name);
+    if (this.#isReady && !this.#ignored(name, false)) this.#events.changed(name);
+    return true;
+  }
+
+  #removed(name: string): void {
+    if (name === '') this.#events.rootRemoved();
+    else {
+      this.#directories.delete(name);
+      this.#events.folderGone(name);
+    }
+  }
+}
+
+/** What cannot be looked at is no directory that could be watched. */
+function lookAt(path: string): Stats | undefined {
+  try {
+    return lstatSync(path, { throwIfNoEntry: false });
+  } catch {
+    return undefined;
   }
 }

@@ -12,7 +12,7 @@ export type LossReason =
   | 'rules'
   /** Another commit is checked out. */
   | 'head'
-  /** A directory became a file. */
+  /** A directory became a file or a link. */
   | 'swap'
   /** The root was deleted, moved or mounted over and is back. */
   | 'root'
@@ -26,6 +26,8 @@ export type WatchEvent =
   | { readonly type: 'ready'; readonly directories: number }
   /** Paths relative to the root with '/' separators that may differ from what the index has. */
   | { readonly type: 'changed'; readonly paths: readonly string[] }
+  /** Directories, relative to the root, that went with all that was in them; some may be back already. */
+  | { readonly type: 'gone'; readonly folders: readonly string[] }
   | { readonly type: 'lost'; readonly reason: LossReason; readonly detail: string }
   /** Changes in some directories are never seen, with the reason and what to do; null: all is well again. */
   | { readonly type: 'degraded'; readonly reason: string | null }

@@ -15,6 +15,11 @@ export class Recorder {
     return new Set(this.events.flatMap((event) => (event.type === 'changed' ? event.paths : [])));
   }
 
+  /** Directories that went, since the last `clear`. */
+  get folders(): Set<string> {
+    return new Set(this.events.flatMap((event) => (event.type === 'gone' ? event.folders : [])));
+  }
+
   get losses(): Set<LossReason> {
     return new Set(this.events.flatMap((event) => (event.type === 'lost' ? [event.reason] : [])));
   }
@@ -37,6 +42,10 @@ export class Recorder {
 
   named(...paths: readonly string[]): Promise<void> {
     return this.until(`changes of ${paths.join(', ')}`, () => paths.every((path) => this.paths.has(path)));
+  }
+
+  gone(folder: string): Promise<void> {
+    return this.until(`the end of ${folder}`, () => this.folders.has(folder));
   }
 
   lost(reason: LossReason): Promise<void> {

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
-import { mkdirSync, realpathSync, renameSync, rmSync, symlinkSync, unlinkSync, writeFileSync } from 'node:fs';
+import { mkdirSync, realpathSync, renameSync, rmSync, symlinkSync, unlinkSync, utimesSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import test, { type TestContext } from 'node:test';
@@ -60,14 +60,15 @@ test('[5.4] a renamed directory is followed, and edits inside it afterwards', as
     writeFileSync(join(dir, 'a/b/f.ts'), '1');
   });
   renameSync(join(root, 'a'), join(root, 'z'));
-  await recorder.named('a/b/f.ts', 'z/b/f.ts');
+  await recorder.gone('a');
+  await recorder.named('z/b/f.ts');
   await delay(200); // the moved directory is being watched again
   recorder.clear();
   write('z/b/f.ts', '2');
   await recorder.named('z/b/f.ts');
 });
 
-test('a file that becomes a directory names what is in it; the reverse does too, or asks for a walk', async (t) => {
+test('a file that becomes a directory names what is in it; the reverse says that the directory went, or asks for a walk', async (t) => {
   const { root, recorder, write } = await watching(t, (dir) => writeFileSync(join(dir, 'x'), '1'));
   unlinkSync(join(root, 'x'));
   write('x/inner.ts');
@@ -77,7 +78,84 @@ test('a file that becomes a directory names what is in it; the reverse does too,
   rmSync(join(root, 'x'), { recursive: true });
   write('x', 'file again');
   await recorder.named('x');
-  await recorder.until('what was inside, or a walk', () => recorder.paths.has('x/inner.ts') || recorder.losses.has('swap'));
+  await recorder.until('the end of x, or a walk', () => recorder.folders.has('x') || recorder.losses.has('swap'));
+  await delay(200);
+  unlinkSync(join(root, 'x'));
+  write('x/inner.ts');
+  await recorder.named('x/inner.ts');
+  await delay(200);
+  recorder.clear();
+  write('x/inner.ts', '3');
+  await recorder.named('x/inner.ts');
+});
+
+test('a directory that is replaced by a link asks for a walk, again when it is watched anew; no link is followed', async (t) => {
+  const { root, recorder, write } = await watching(t, (dir) => {
+    mkdirSync(join(dir, 'link'));
+    writeFileSync(join(dir, 'link/old.ts'), '1');
+  });
+  renameSync(join(root, 'link'), join(root, 'kept'));
+  symlinkSync('kept', join(root, 'link'));
+  await recorder.lost('swap');
+  await recorder.ready();
+  recorder.clear();
+  await recorder.lost('swap');
+  recorder.clear();
+  write('kept/old.ts', '2');
+  await recorder.named('kept/old.ts');
+  assert.ok(![...recorder.paths].some((path) => path.startsWith('link/')));
+});
+
+test('a directory in whose place another is moved, or that is made again at once, is told and followed', async (t) => {
+  const { root, recorder, write } = await watching(t, (dir) => {
+    for (const name of ['other', 'again', 'spare']) {
+      mkdirSync(join(dir, name));
+      writeFileSync(join(dir, name, `${name}.ts`), '1');
+    }
+  });
+  renameSync(join(root, 'other'), join(root, 'moved'));
+  renameSync(join(root, 'spare'), join(root, 'other'));
+  rmSync(join(root, 'again'), { recursive: true });
+  write('again/new.ts');
+  await recorder.gone('other');
+  await recorder.named('moved/other.ts', 'other/spare.ts', 'again/new.ts');
+  await recorder.until('what was in again', () => recorder.paths.has('again/again.ts') || recorder.folders.has('again'));
+  await delay(300);
+  for (const path of ['moved/other.ts', 'other/spare.ts', 'again/new.ts']) {
+    recorder.clear();
+    write(path, '2');
+    await recorder.named(path);
+  }
+});
+
+test('a tree that is copied in while it is being watched names every file', async (t) => {
+  const { root, recorder } = await watching(t);
+  const expected: string[] = [];
+  for (let i = 0; i < 40; i++) {
+    const folder = `d${i % 5}/e${i % 10}/f${i}`;
+    mkdirSync(join(root, folder), { recursive: true });
+    for (const name of ['a.ts', 'b.ts']) {
+      writeFileSync(join(root, folder, name), '1');
+      expected.push(`${folder}/${name}`);
+    }
+    if (i % 8 === 0) await delay(5);
+  }
+  await recorder.named(...expected);
+});
+
+test('a touched file is named, and deleting many files of one directory names them without their neighbours', async (t) => {
+  const { root, recorder } = await watching(t, (dir) => {
+    mkdirSync(join(dir, 'big'));
+    for (let i = 0; i < 400; i++) writeFileSync(join(dir, 'big', `f${i}.ts`), '1');
+  });
+  utimesSync(join(root, 'big/f399.ts'), 1_600_000_000, 1_600_000_000);
+  await recorder.named('big/f399.ts');
+  recorder.clear();
+  const deleted = Array.from({ length: 150 }, (_, i) => `big/f${i}.ts`);
+  for (const path of deleted) unlinkSync(join(root, path));
+  await recorder.named(...deleted);
+  await delay(300);
+  assert.deepEqual([...recorder.paths].sort(), deleted.sort());
 });
 
 test('[6.12] ignored and .git directories produce no work; a changed rule file asks for a walk and is followed', async (t) => {
