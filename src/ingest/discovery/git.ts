@@ -28,9 +28,17 @@ const PASSED_ON = ['PATH', 'HOME', 'XDG_CONFIG_HOME', 'SystemRoot', 'TMPDIR'];
 const SAFE = ['-c', 'core.fsmonitor=false', '-c', 'core.untrackedCache=false'];
 const TIMEOUT_MS = 60_000;
 
+/** A listing that says of each entry whether it is tracked. */
+export interface TaggedListing {
+  readonly entries: readonly { readonly path: Buffer; readonly isTracked: boolean }[];
+  readonly unreadable: readonly string[];
+}
+
 /** Tracked files and untracked ones that are not ignored. Submodules are listed as an entry without content. */
-export function listFiles(folder: string, environment: Environment, signal?: AbortSignal): Promise<GitListing | null> {
-  return list(folder, ['ls-files', '-z', '--cached', '--others', '--exclude-standard'], environment, signal);
+export async function listFiles(folder: string, environment: Environment, signal?: AbortSignal): Promise<TaggedListing | null> {
+  const listing = await list(folder, ['ls-files', '-z', '-t', '--cached', '--others', '--exclude-standard'], environment, signal);
+  // '? path' is untracked; H, S and M are kinds of tracked.
+  return listing === null ? null : { ...listing, entries: listing.entries.map((entry) => ({ path: entry.subarray(2), isTracked: entry[0] !== 0x3f })) };
 }
 
 /** Tracked files that the rules would ignore; usually few or none. */

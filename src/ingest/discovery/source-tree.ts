@@ -7,7 +7,8 @@ import { join } from 'node:path';
 import { CairnError } from '../../util/errors.ts';
 import { isInside } from '../read-source.ts';
 import type { CrawledFile } from '../types.ts';
-import { listFiles, listTrackedIgnored, readSettings, type Environment } from './git.ts';
+import { listFiles, listTrackedIgnored, type Environment, type TaggedListing } from './git.ts';
+import { GitSettingsCache } from './git-settings.ts';
 import { GIT_RULES, IgnoreRules, OWN_RULES } from './ignore-rules.ts';
 import { commonDirOf, workTreeOf } from './repository.ts';
 import { canonicalRoot, rootIdentity } from './root.ts';
@@ -41,19 +42,20 @@ const LOOK_EVERY = 32;
 export class SourceTree {
   /** Canonical. */
   readonly root: string;
-  readonly #options: SourceTreeOptions;
+  readonly #source: ViewSource;
   #view: View;
 
-  private constructor(root: string, options: SourceTreeOptions, view: View) {
+  private constructor(root: string, source: ViewSource, view: View) {
     this.root = root;
-    this.#options = options;
+    this.#source = source;
     this.#view = view;
   }
 
   /** Fails as canonicalRoot: INVALID_ARGUMENT, ROOT_NOT_FOUND, ROOT_NOT_DIRECTORY, ROOT_UNREADABLE. */
   static async open(path: string, options: SourceTreeOptions = {}): Promise<SourceTree> {
     const root = await canonicalRoot(path);
-    return new SourceTree(root, options, await readView(root, options));
+    const source = new ViewSource(root, options);
+    return new SourceTree(root, source, await source.read());
   }
 
   /** True when git lists the files, false when the tree is walked. */
@@ -79,7 +81,7 @@ export class SourceTree {
 
   /** Reads all rules again. */
   async reload(): Promise<void> {
-    this.#view = await readView(this.root, this.#options);
+    this.#view = await this.#source.read();
   }
 
   /** Device and inode of the root now, null when it is not there. */
@@ -94,9 +96,10 @@ export class SourceTree {
   async *crawl(options: CrawlOptions = {}): AsyncGenerator<readonly CrawledFile[], void, undefined> {
     const before = await this.identity();
     if (before === null) throw this.#detached('is not there');
-    await this.reload();
-    const crawl = new Crawl(this.root, this.#view.rules, this.#options.environment ?? process.env, options);
-    if (this.#view.isGit) yield* crawl.repository('');
+    const { view, listing } = await this.#source.list(options.signal);
+    this.#view = view; // before the first file is named: whoever hears of it asks `accepts`
+    const crawl = new Crawl(this.root, view.rules, this.#source.environment, options);
+    if (listing !== null) yield* crawl.repository('', listing);
     else yield* crawl.folder('');
     if ((await this.identity()) !== before) throw this.#detached('went away while it was listed');
   }
@@ -106,16 +109,60 @@ export class SourceTree {
   }
 }
 
-async function readView(root: string, options: SourceTreeOptions): Promise<View> {
-  const environment = options.environment ?? process.env;
-  const useGit = options.useGit ?? true;
-  const workTree = workTreeOf(root);
-  const settings = await readSettings(root, environment, useGit);
-  const listing = useGit && workTree !== null ? await listTrackedIgnored(root, environment) : null;
-  const make = (tracked: ReadonlySet<string>): IgnoreRules => new IgnoreRules({ root, workTree, ...settings, tracked });
-  const rules = make(new Set((listing?.entries ?? []).map((entry) => entry.toString('utf8'))));
-  // A root that the repository around it ignores has nothing tracked in it.
-  return rules.isRootIgnored ? { rules: make(new Set()), isGit: false } : { rules, isGit: listing !== null };
+/** Reads the rules of a root. A program costs tens of milliseconds to start from a large process, so git is asked as little as possible. */
+class ViewSource {
+  readonly environment: Environment;
+  readonly #root: string;
+  readonly #useGit: boolean;
+  readonly #settings: GitSettingsCache;
+
+  constructor(root: string, { environment = process.env, useGit = true }: SourceTreeOptions) {
+    this.#root = root;
+    this.environment = environment;
+    this.#useGit = useGit;
+    this.#settings = new GitSettingsCache(root, environment, useGit);
+  }
+
+  async read(): Promise<View> {
+    const make = await this.#maker();
+    const workTree = workTreeOf(this.#root);
+    const listing = this.#useGit && workTree !== null ? await listTrackedIgnored(this.#root, this.environment) : null;
+    const rules = make(new Set((listing?.entries ?? []).map((entry) => entry.toString('utf8'))));
+    // A root that the repository around it ignores has nothing tracked in it.
+    return rules.isRootIgnored ? { rules: make(new Set()), isGit: false } : { rules, isGit: listing !== null };
+  }
+
+  /** The rules, and what git lists by them; null where it gives no answer. */
+  async list(signal?: AbortSignal): Promise<{ readonly view: View; readonly listing: TaggedListing | null }> {
+    const make = await this.#maker();
+    const rules = make(new Set());
+    const listing = this.#useGit && workTreeOf(this.#root) !== null && !rules.isRootIgnored ? await listFiles(this.#root, this.environment, signal) : null;
+    if (listing === null) return { view: { rules, isGit: false }, listing };
+    const tracked = await trackedIgnored(listing, rules);
+    return { view: { rules: tracked.size === 0 ? rules : make(tracked), isGit: true }, listing };
+  }
+
+  async #maker(): Promise<(tracked: ReadonlySet<string>) => IgnoreRules> {
+    const workTree = workTreeOf(this.#root);
+    const settings = await this.#settings.read(workTree);
+    return (tracked) => new IgnoreRules({ root: this.#root, workTree, ...settings, tracked });
+  }
+}
+
+/** What the rules would leave out although it is tracked. Gives way to others every few milliseconds. */
+async function trackedIgnored({ entries }: TaggedListing, rules: IgnoreRules): Promise<ReadonlySet<string>> {
+  const tracked = new Set<string>();
+  let sliceEnd = performance.now() + SLICE_MS;
+  for (const [i, entry] of entries.entries()) {
+    if (i % LOOK_EVERY === 0 && performance.now() > sliceEnd) {
+      await new Promise((resolve) => setImmediate(resolve));
+      sliceEnd = performance.now() + SLICE_MS;
+    }
+    if (!entry.isTracked) continue;
+    const path = entry.path.toString('utf8');
+    if (!rules.accepts(path, 'file')) tracked.add(path);
+  }
+  return tracked;
 }
 
 /** One crawl: its clock, its report, its list of nested repositories. */
@@ -135,11 +182,11 @@ class Crawl {
     this.#options = options;
   }
 
-  /** Lists the repository at `prefix` ('' or 'a/b/') and those nested in it by git; walks where git gives no answer. */
-  async *repository(prefix: string): AsyncGenerator<readonly CrawledFile[], void, undefined> {
+  /** Lists the repository at `prefix` ('' or 'a/b/'), of which git has said `known`, and those nested in it by git; walks where git gives no answer. */
+  async *repository(prefix: string, known: TaggedListing): AsyncGenerator<readonly CrawledFile[], void, undefined> {
     const open = [prefix];
     for (let at = open.pop(); at !== undefined; at = open.pop()) {
-      const listing = await listFiles(join(this.#root, at), this.#environment, this.#options.signal);
+      const listing = at === prefix ? known : await listFiles(join(this.#root, at), this.#environment, this.#options.signal);
       this.#checkSignal();
       if (listing === null) {
         yield* this.folder(at);
@@ -155,12 +202,12 @@ class Crawl {
   }
 
   /** Yields batches, and prefixes of nested repositories. */
-  async *#entries(prefix: string, entries: readonly Buffer[]): AsyncGenerator<readonly CrawledFile[] | string, void, undefined> {
+  async *#entries(prefix: string, entries: TaggedListing['entries']): AsyncGenerator<readonly CrawledFile[] | string, void, undefined> {
     let last = '';
     const seen = new Set<string>();
     for (const entry of entries) {
       if (this.#isDue()) yield* this.#pause();
-      const path = this.#toPath(prefix, entry);
+      const path = this.#toPath(prefix, entry.path);
       if (path === null || path === last) continue;
       last = path;
       const bare = path.endsWith('/') ? path.slice(0, -1) : path;

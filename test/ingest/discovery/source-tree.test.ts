@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
-import { chmodSync, mkdirSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { chmodSync, existsSync, mkdirSync, readFileSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import test, { type TestContext } from 'node:test';
 import { SourceTree, type SourceTreeOptions } from '../../../src/ingest/discovery/source-tree.ts';
@@ -73,6 +73,37 @@ test('[6.12] git: tracked although ignored, deleted, staged, info/exclude, core.
   assert.deepEqual(no.filter((path) => source.accepts(path, 'file')), []);
   assert.deepEqual(['new.ts', 'sub/deep/y.log', 'gone.ts'].filter((path) => !source.accepts(path, 'file')), []);
   assert.deepEqual([source.accepts('out', 'directory'), source.accepts('.git', 'directory'), source.accepts('sub', 'directory'), source.accepts('', 'directory')], [true, false, true, true]);
+});
+
+test('a crawl starts git once; settings are asked for again only when they changed', { skip: process.platform === 'win32' && 'needs a shell' }, async (t) => {
+  const root = repository(t, { '.gitignore': '*.log\n', 'a.ts': '', 'b.log': '', 'kept.log': '' });
+  git(root, 'add', '-f', 'kept.log');
+  const bin = makeTree(t, { 'excluded': 'a.ts\n' });
+  const real = execFileSync('sh', ['-c', 'command -v git'], { encoding: 'utf8' }).trim();
+  writeFileSync(join(bin, 'git'), `#!/bin/sh\necho run >> '${bin}/runs'\nexec '${real}' "$@"\n`, { mode: 0o755 });
+  const runs = (): number => {
+    const path = join(bin, 'runs');
+    const count = existsSync(path) ? readFileSync(path, 'utf8').split('\n').length - 1 : 0;
+    rmSync(path, { force: true });
+    return count;
+  };
+  const source = await open(root, { environment: { ...TEST_ENVIRONMENT, PATH: `${bin}:${process.env['PATH']}` } });
+  assert.equal(runs(), 2);
+  for (let i = 0; i < 3; i++) {
+    assert.deepEqual(await list(source), ['.gitignore', 'a.ts', 'kept.log']);
+    assert.equal(runs(), 1);
+  }
+  git(root, 'config', 'core.excludesFile', join(bin, 'excluded'));
+  assert.deepEqual(await list(source), ['.gitignore', 'kept.log']);
+  assert.equal(runs(), 2);
+  // What is included may change without a sign: git is asked each time.
+  writeFileSync(join(bin, 'more'), '[core]\n\texcludesFile = /nowhere\n');
+  git(root, 'config', 'include.path', join(bin, 'more'));
+  assert.deepEqual(await list(source), ['.gitignore', 'a.ts', 'kept.log']);
+  runs();
+  writeFileSync(join(bin, 'more'), '');
+  assert.deepEqual(await list(source), ['.gitignore', 'kept.log']);
+  assert.equal(runs(), 2);
 });
 
 test('[6.12] rules that change count after reload', async (t) => {
