@@ -7,13 +7,20 @@ import { fullStatus, round, runResult, summaries, toSegment } from './convert.ts
 import { INDEX_REF, WAITING } from './fields.ts';
 import type { IndexOwner, IndexOwners, QueryEmbedder, RunCounts, Services, WaitOptions } from './services.ts';
 
-type IndexMethod = 'index/create' | 'index/open' | 'index/list' | 'index/status' | 'index/flush' | 'index/verify' | 'index/inspect' | 'index/delete' | 'index/rebuild';
+type FillMethod = 'index/create' | 'index/open' | 'index/rebuild';
+type LookMethod = 'index/list' | 'index/status' | 'index/verify' | 'index/inspect';
+type KeepMethod = 'index/flush' | 'index/delete';
 
 const CREATE = { name: field.indexName().optional(), lexicalOnly: field.flag().optional(), ...WAITING };
 const METRICS = ['cosine', 'dot', 'euclidean'] as const;
 const MAX_DIMENSION = 16_384;
 
-export function indexMethods({ owners, embedder }: Services): MethodGroup<IndexMethod> {
+export function indexMethods(services: Services): MethodGroup<FillMethod | LookMethod | KeepMethod> {
+  return { ...fillMethods(services), ...lookMethods(services), ...keepMethods(services) };
+}
+
+/** Make an index and bring its rows in. */
+function fillMethods({ owners, embedder }: Services): MethodGroup<FillMethod> {
   return {
     'index/create': {
       lane: 'write',
@@ -37,6 +44,24 @@ export function indexMethods({ owners, embedder }: Services): MethodGroup<IndexM
       params: params({ root: field.path(), ...CREATE, enclosing: field.flag().optional() }),
       handler: (request, context) => open(owners, embedder, request, context),
     },
+    'index/rebuild': {
+      lane: 'write',
+      summary: 'Reads every file of the source root again; the old rows serve until they are replaced.',
+      params: params({ ...INDEX_REF, ...WAITING }),
+      handler: async ({ wait, progressToken, ...ref }, context) => {
+        const started = performance.now();
+        const owner = await owners.resolve(ref, context.signal);
+        const waiting = waitOptions(progressToken, context);
+        if (wait === true) return runResult(owner, await owner.rebuild(waiting), started, false);
+        owner.rebuild({ signal: NEVER }).catch(() => undefined); // its failure shows in the owner's status
+        return runResult(owner, countsOf(owner), started, false);
+      },
+    },
+  };
+}
+
+function lookMethods({ owners }: Services): MethodGroup<LookMethod> {
+  return {
     'index/list': {
       lane: 'read',
       summary: 'All indexes of the data directory, also those that cannot be opened.',
@@ -52,18 +77,6 @@ export function indexMethods({ owners, embedder }: Services): MethodGroup<IndexM
         return { ...fullStatus(owner), quarantine: await owner.index.listQuarantine() };
       },
     },
-    'index/flush': {
-      lane: 'write',
-      summary: 'Barrier: returns when everything committed before the call is in published segments.',
-      params: params(INDEX_REF),
-      handler: async (ref, { signal }) => {
-        const started = performance.now();
-        const owner = await owners.resolve(ref, signal);
-        await owner.flush();
-        const { version, durableVersion, generation } = owner.index.stats();
-        return { index: owner.name, lsn: version, durableLsn: durableVersion, generation, tookMs: round(performance.now() - started) };
-      },
-    },
     'index/verify': {
       lane: 'read',
       summary: 'Checks every file of the index against its checksums and counts.',
@@ -76,6 +89,23 @@ export function indexMethods({ owners, embedder }: Services): MethodGroup<IndexM
       params: params(INDEX_REF),
       handler: async (ref, { signal }) => inspect(owners, await owners.resolve(ref, signal)),
     },
+  };
+}
+
+function keepMethods({ owners }: Services): MethodGroup<KeepMethod> {
+  return {
+    'index/flush': {
+      lane: 'write',
+      summary: 'Barrier: returns when everything committed before the call is in published segments.',
+      params: params(INDEX_REF),
+      handler: async (ref, { signal }) => {
+        const started = performance.now();
+        const owner = await owners.resolve(ref, signal);
+        await owner.flush();
+        const { version, durableVersion, generation } = owner.index.stats();
+        return { index: owner.name, lsn: version, durableLsn: durableVersion, generation, tookMs: round(performance.now() - started) };
+      },
+    },
     'index/delete': {
       lane: 'write',
       summary: 'Forgets an index; its data is kept aside unless purged.',
@@ -84,19 +114,6 @@ export function indexMethods({ owners, embedder }: Services): MethodGroup<IndexM
         const name = nameOf(owners, ref) ?? (await owners.resolve(ref)).name;
         const { keptAt } = await owners.remove(name, { purge });
         return { index: name, purged: purge, keptAt };
-      },
-    },
-    'index/rebuild': {
-      lane: 'write',
-      summary: 'Reads every file of the source root again; the old rows serve until they are replaced.',
-      params: params({ ...INDEX_REF, ...WAITING }),
-      handler: async ({ wait, progressToken, ...ref }, context) => {
-        const started = performance.now();
-        const owner = await owners.resolve(ref, context.signal);
-        const waiting = waitOptions(progressToken, context);
-        if (wait === true) return runResult(owner, await owner.rebuild(waiting), started, false);
-        owner.rebuild({ signal: NEVER }).catch(() => undefined); // its failure shows in the owner's status
-        return runResult(owner, countsOf(owner), started, false);
       },
     },
   };
