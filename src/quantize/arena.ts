@@ -49,6 +49,9 @@ export class VectorArena {
   readonly memory: SharedMemory;
   readonly maxBytes: number;
   readonly #kernel: Kernel;
+  /** Views of the scratch page. They outlive growth: what was shared stays shared. */
+  readonly #query: Int8Array;
+  readonly #sums: Int32Array;
   /** Free ranges by address; neighbours are always merged. */
   readonly #free: Range[] = [];
   readonly #sizes = new Map<number, number>();
@@ -60,6 +63,8 @@ export class VectorArena {
     const wanted = options.maxBytes === undefined ? DEFAULT_MAXIMA : [Math.min(MAX_PAGES, Math.max(1, Math.floor(options.maxBytes / PAGE)))];
     [this.memory, this.maxBytes] = reserve(wanted);
     this.#kernel = loadKernel(this.memory, options.kernel);
+    this.#query = new Int8Array(this.memory.buffer, SCRATCH_QUERY, SCRATCH_QUERY_BYTES);
+    this.#sums = new Int32Array(this.memory.buffer, SCRATCH_OUT, SCRATCH_ROWS);
     // A function is compiled when it first runs, and can be optimized later if optimizing was allowed then (ingest forbids it).
     this.scan(0, 1, new Int8Array(32));
   }
@@ -97,16 +102,15 @@ export class VectorArena {
     return new Int8Array(this.memory.buffer, address, bytes);
   }
 
-  /** Integer dot products of `count` rows (at most SCRATCH_ROWS); the result is valid until the next call. */
+  /** Integer dot products of `count` rows (at most SCRATCH_ROWS), the first entries of the result; valid until the next call. */
   scan(rows: number, count: number, query: Int8Array): Int32Array {
     const stride = query.length;
     if (stride === 0 || stride % 32 !== 0 || stride > SCRATCH_QUERY_BYTES || count > SCRATCH_ROWS) {
       throw new CairnError('INTERNAL', `scan of ${count} rows of ${stride} bytes`);
     }
-    const { buffer } = this.memory;
-    new Int8Array(buffer, SCRATCH_QUERY, stride).set(query);
+    this.#query.set(query);
     this.#kernel.dotRows(rows, count, stride, SCRATCH_QUERY, SCRATCH_OUT);
-    return new Int32Array(buffer, SCRATCH_OUT, count);
+    return this.#sums;
   }
 
   /** First fit: allocations are few and large. */

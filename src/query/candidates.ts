@@ -18,7 +18,8 @@ export interface Candidate {
   readonly doc: number;
   readonly local: number;
   readonly query: PartQuery;
-  readonly lanes: Set<Lane>;
+  /** LANE_BIT of each lane that brought it. */
+  lanes: number;
   /** In the order of FEATURES. */
   readonly features: Float64Array;
   /** Best match of a name of the query with a definition of this file, 0..1, and that symbol's local id. */
@@ -31,11 +32,17 @@ export interface Candidate {
   /** Local id of the chunk with the highest BM25 score, or -1; of the highest cosine, or -1. */
   bestText: number;
   bestVector: number;
-  /** Cosines of the chunks of the file, in order; null without vectors. */
-  cosines: Float32Array | null;
+  /** Where in the scratch the cosines of its chunks begin, in order; -1 without vectors. */
+  cosines: number;
   /** Mean of the three best chunk cosines; input of the gated feature. */
   vectorTop3: number;
   pairHits: number;
+}
+
+export const LANE_BIT: Readonly<Record<Lane, number>> = { lexical: 1, semantic: 2, symbol: 4, path: 8 };
+
+export function lanesOf(bits: number): Lane[] {
+  return (Object.keys(LANE_BIT) as Lane[]).filter((lane) => (bits & LANE_BIT[lane]) !== 0);
 }
 
 export class CandidateList {
@@ -54,13 +61,13 @@ export class CandidateList {
     const slot = slots[doc] as number;
     if (slot > 0) {
       const known = this.items[slot - 1] as Candidate;
-      known.lanes.add(lane);
+      known.lanes |= LANE_BIT[lane];
       return known;
     }
     const query = partOfDoc(this.#parts, doc);
     const made: Candidate = {
-      doc, local: doc - query.docBase, query, lanes: new Set([lane]), features: new Float64Array(FEATURES.length),
-      nameMatch: 0, nameSymbol: -1, stemMatch: false, fileMatch: false, bestText: -1, bestVector: -1, cosines: null, vectorTop3: 0, pairHits: 0,
+      doc, local: doc - query.docBase, query, lanes: LANE_BIT[lane], features: this.#scratch.takeFeatures(FEATURES.length),
+      nameMatch: 0, nameSymbol: -1, stemMatch: false, fileMatch: false, bestText: -1, bestVector: -1, cosines: -1, vectorTop3: 0, pairHits: 0,
     };
     this.items.push(made);
     slots[doc] = this.items.length;

@@ -1,6 +1,6 @@
 /** From scored candidates to hits: order of files, best chunk of each, further chunks at a fraction of the score. */
-import { pathPenalty } from '../text/index.ts';
-import type { Candidate, CandidateList } from './candidates.ts';
+import { sidePenalty } from '../text/index.ts';
+import { lanesOf, type Candidate, type CandidateList } from './candidates.ts';
 import type { QueryPlan } from './query-plan.ts';
 import type { Scratch } from './scratch.ts';
 import type { SearchHit } from './types.ts';
@@ -18,7 +18,6 @@ export interface RankContext {
 
 interface RankedFile {
   readonly candidate: Candidate;
-  readonly key: string;
   readonly score: number;
   /** The score without the bonus for exactness, which belongs to one chunk of the file only. */
   readonly plainScore: number;
@@ -33,26 +32,29 @@ interface RankedChunk {
 }
 
 export function rankHits(list: CandidateList, context: RankContext): SearchHit[] {
-  const files = list.items.map((candidate) => scoreFile(candidate, context));
-  files.sort((a, b) => b.score - a.score || compareKeys(a.key, b.key));
+  const weights = Float64Array.from(FEATURES, (name) => context.weights[name] ?? 0);
+  const total = Object.values(context.weights).reduce((a, b) => a + b, 0);
+  const files = list.items.map((candidate) => scoreFile(candidate, context, weights, total));
+  files.sort((a, b) => b.score - a.score || compareKeys(keyOf(a), keyOf(b)));
   const chunks = files.slice(0, context.limit).flatMap((file) => chunksOf(file, context.scratch));
-  chunks.sort((a, b) => b.score - a.score || compareKeys(a.file.key, b.file.key) || a.startLine - b.startLine);
+  chunks.sort((a, b) => b.score - a.score || compareKeys(keyOf(a.file), keyOf(b.file)) || a.startLine - b.startLine);
   return chunks.slice(0, context.limit).map((entry) => toHit(entry, context));
 }
 
+/** Made when it is asked for: few of the files have the same score as another one, or are returned. */
+const keyOf = ({ candidate }: RankedFile): string => candidate.query.part.docKey(candidate.local);
+
 const compareKeys = (a: string, b: string): number => (a < b ? -1 : a > b ? 1 : 0);
 
-function scoreFile(candidate: Candidate, { weights, plan, scratch, isRareWord }: RankContext): RankedFile {
+/** `weights` in the order of FEATURES, `total` their sum. */
+function scoreFile(candidate: Candidate, { plan, scratch, isRareWord }: RankContext, weights: Float64Array, total: number): RankedFile {
+  const { query, local, features } = candidate;
   let sum = 0;
-  FEATURES.forEach((name, i) => {
-    sum += (weights[name] ?? 0) * (candidate.features[i] as number);
-  });
-  const { query, local } = candidate;
-  const key = query.part.docKey(local);
+  for (let i = 0; i < weights.length; i++) sum += (weights[i] as number) * (features[i] as number);
   const holdsRareWord = isRareWord && holdsFirstWord(candidate, scratch);
-  const penalty = query.columns.sides[local] === 0 || candidate.fileMatch || holdsRareWord ? 1 : pathPenalty(key, plan.lifted);
-  const bonus = (isExact(candidate, plan) ? 1 : holdsRareWord ? RARE_WORD.share : 0) * totalWeight(weights);
-  return { candidate, key, score: (sum + bonus) * penalty, plainScore: sum * penalty, penalty };
+  const penalty = candidate.fileMatch || holdsRareWord ? 1 : sidePenalty(query.columns.sideFiles(local), plan.lifted);
+  const bonus = (isExact(candidate, plan) ? 1 : holdsRareWord ? RARE_WORD.share : 0) * total;
+  return { candidate, score: (sum + bonus) * penalty, plainScore: sum * penalty, penalty };
 }
 
 /** One word that is exactly a file's name, or exactly a definition in it, stands above whatever else the features say [6.7]. */
@@ -66,10 +68,6 @@ function holdsFirstWord({ query, local }: Candidate, { chunkMasks }: Scratch): b
     if (((chunkMasks[query.chunkBase + chunk] as number) & 1) !== 0) return true;
   }
   return false;
-}
-
-function totalWeight(weights: WeightSet): number {
-  return Object.values(weights).reduce((a, b) => a + b, 0);
 }
 
 /** The chunk that defines the name asked for, else the best by text and vector together; then others by the same measure. */
@@ -98,8 +96,9 @@ function chunkValue({ query, local, bestText, bestVector, cosines }: Candidate, 
   const from = query.part.chunkStart(local);
   const text = (chunk: number): number => scratch.chunkScores[query.chunkBase + chunk] as number;
   const topText = bestText >= 0 ? text(bestText) : 0;
-  const topVector = bestVector >= 0 ? (cosines?.[bestVector - from] as number) : 0;
-  return (chunk) => (topText > 0 ? text(chunk) / topText : 0) + (topVector > 0 ? CHUNK_VECTOR_WEIGHT * ((cosines?.[chunk - from] as number) / topVector) : 0);
+  const cosine = (chunk: number): number => scratch.cosines[cosines + chunk - from] as number;
+  const topVector = bestVector >= 0 ? cosine(bestVector) : 0;
+  return (chunk) => (topText > 0 ? text(chunk) / topText : 0) + (topVector > 0 ? CHUNK_VECTOR_WEIGHT * (cosine(chunk) / topVector) : 0);
 }
 function definingChunk({ query, local, nameSymbol }: Candidate): number | null {
   if (nameSymbol < 0) return null;
@@ -122,12 +121,12 @@ function bestChunk({ query, local }: Candidate, value: (chunk: number) => number
 }
 
 function toHit({ file, chunk, score }: RankedChunk, { weights, explain }: RankContext): SearchHit {
-  const { candidate, key, penalty } = file;
+  const { candidate, penalty } = file;
   const { part } = candidate.query;
   const row = part.chunk(chunk);
   const symbol = symbolOf(candidate, row);
   return {
-    key,
+    key: keyOf(file),
     language: part.docLanguage(candidate.local),
     startLine: row.startLine,
     endLine: row.endLine,
@@ -152,5 +151,5 @@ function explanation(candidate: Candidate, weights: WeightSet, penalty: number):
     const value = candidate.features[i] as number;
     if (weight > 0 || value !== 0) features[name] = { value, weight };
   });
-  return { lanes: [...candidate.lanes], features, penalty };
+  return { lanes: lanesOf(candidate.lanes), features, penalty };
 }

@@ -2,13 +2,15 @@
  * What the ranking needs to know of each doc of a part beyond what the part stores: derived from keys and counts, kept beside
  * the part for as long as the part lives, extended when a live memtable has grown. Never persisted.
  */
-import { countWordTerms, eachWord, pathParts, sideKinds, textTerms, type SideKind } from '../text/index.ts';
+import { countWordTerms, eachWord, pathParts, sideKinds, textTerms, type SideFile, type SideKind } from '../text/index.ts';
 import { identifierParts } from '../text/split.ts';
 import type { Snapshot } from '../index/snapshot.ts';
 import type { IndexPart } from '../segment/part.ts';
 import { Slices } from './slices.ts';
 
 const SIDE_BIT: Readonly<Record<SideKind, number>> = { test: 1, example: 2, barrel: 4, typings: 8 };
+/** What `sideKinds` says, by the bits of its kinds: a kind has one factor, whatever the path. */
+const SIDE_FILES: (readonly SideFile[])[] = [];
 
 /** Words of a file stem, for the features that compare it with the query. */
 export interface StemWords {
@@ -28,7 +30,7 @@ export class PartColumns {
   textLengths = new Float64Array(0);
   /** Order of docs with equal scores: shallow first, then by a hash of the key. The same for the same key in any part. */
   ties = new Float64Array(0);
-  sides = new Uint8Array(0);
+  #sides = new Uint8Array(0);
   /** Per symbol: 1 for fields and properties, whose names say little about what a file is for. */
   members = new Uint8Array(0);
   readonly #part: IndexPart;
@@ -54,6 +56,11 @@ export class PartColumns {
     this.#docs = docCount;
   }
 
+  /** What makes the doc a side file; empty for ordinary files. */
+  sideFiles(doc: number): readonly SideFile[] {
+    return SIDE_FILES[this.#sides[doc] as number] ?? [];
+  }
+
   stemWords(doc: number): StemWords {
     let words = this.#stems.get(doc);
     if (words === undefined) {
@@ -72,7 +79,7 @@ export class PartColumns {
     this.pathLengths = grown(new Uint16Array(capacity), this.pathLengths);
     this.textLengths = grown(new Float64Array(capacity), this.textLengths);
     this.ties = grown(new Float64Array(capacity), this.ties);
-    this.sides = grown(new Uint8Array(capacity), this.sides);
+    this.#sides = grown(new Uint8Array(capacity), this.#sides);
   }
 
   #add(doc: number): void {
@@ -88,9 +95,10 @@ export class PartColumns {
     for (let chunk = from; chunk < to; chunk++) total += part.chunkLengths[chunk] as number;
     this.textLengths[doc] = total;
     this.ties[doc] = directories.length * 2 ** 32 + hash(key);
-    let sides = 0;
-    for (const side of sideKinds(key)) sides |= SIDE_BIT[side.kind];
-    this.sides[doc] = sides;
+    const sides = sideKinds(key);
+    const bits = sides.reduce((sum, { kind }) => sum | SIDE_BIT[kind], 0);
+    SIDE_FILES[bits] ??= sides;
+    this.#sides[doc] = bits;
     for (let symbol = part.symbolStart(doc); symbol < part.symbolStart(doc + 1); symbol++) {
       const kind = part.symbolKind(symbol);
       if (kind === 'field' || kind === 'property') this.members[symbol] = 1;

@@ -62,6 +62,11 @@ export class Scratch {
   /** Per doc: cosine of the centroid. Written wholly by each search that uses it. */
   centroids = new Float32Array(0);
   readonly nearDocs = new TouchList();
+  /** Cosines of the chunks of candidates, one after the other. */
+  cosines = new Float32Array(1024);
+  #usedCosines = 0;
+  readonly #features: Float64Array[] = [];
+  #usedFeatures = 0;
   /** Per doc: 1 + index into the list of candidates. */
   slots = new Int32Array(0);
   #usedDocs = 0;
@@ -71,7 +76,7 @@ export class Scratch {
     const arrays = [
       this.chunkScores, this.chunkMasks, this.chunkGroups, this.docTop, this.docs.ids, this.pathMasks, this.pathMass, this.pathDocs.ids, this.definitionMasks,
       this.definitionBest, this.definitionDocs.ids, this.symbolMass, this.symbolGroups, this.commentScores, this.definitionScores, this.pathScores,
-      this.pathWeights, this.centroids, this.nearDocs.ids, this.slots,
+      this.pathWeights, this.centroids, this.nearDocs.ids, this.cosines, this.slots,
     ];
     return arrays.reduce((sum, array) => sum + array.byteLength, this.postings.memoryBytes);
   }
@@ -107,6 +112,27 @@ export class Scratch {
     this.slots = new Int32Array(size);
   }
 
+  /** Where the next `count` cosines go. What was read from `cosines` before may be out of date. */
+  takeCosines(count: number): number {
+    const at = this.#usedCosines;
+    this.#usedCosines = at + count;
+    if (this.#usedCosines > this.cosines.length) {
+      const grown = new Float32Array(2 * this.#usedCosines);
+      grown.set(this.cosines);
+      this.cosines = grown;
+    }
+    return at;
+  }
+
+  /** Zeros for one candidate, valid until the next search. */
+  takeFeatures(count: number): Float64Array {
+    let features = this.#features[this.#usedFeatures];
+    if (features === undefined || features.length !== count) features = this.#features[this.#usedFeatures] = new Float64Array(count);
+    else features.fill(0);
+    this.#usedFeatures++;
+    return features;
+  }
+
   reset(): void {
     const { chunkGroups, symbolGroups } = this;
     for (let group = 0; group < chunkGroups.length; group++) {
@@ -124,6 +150,8 @@ export class Scratch {
     this.docTop.fill(0, 0, 3 * end);
     for (const list of [this.docs, this.pathDocs, this.definitionDocs, this.nearDocs]) list.count = 0;
     for (const array of [this.pathMasks, this.pathMass, this.definitionMasks, this.definitionBest, this.commentScores, this.definitionScores, this.pathScores, this.slots]) array.fill(0, 0, end);
+    this.#usedCosines = 0;
+    this.#usedFeatures = 0;
     this.postings.takeBack();
   }
 }

@@ -37,7 +37,7 @@ export function search(snapshot: Snapshot, request: SearchRequest, query: QueryV
     const context = { parts, scratch, used, weights, vectors: prepared, limit: request.limit };
     const { list, final, isRareWord } = gather(plan, context, signal);
     throwIfCancelled(signal);
-    if (isNoise(list)) return { hits: [], lanes: lanes.map(withoutAnswer), candidates: 0 };
+    if (isNoise(list, scratch)) return { hits: [], lanes: lanes.map(withoutAnswer), candidates: 0 };
     const hits = rankHits(list, { plan: final, weights, scratch, isRareWord, limit: request.limit, explain: request.explain === true });
     return { hits, lanes, candidates: list.items.length };
   });

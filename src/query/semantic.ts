@@ -4,7 +4,7 @@
  */
 import { prepareQuery } from '../quantize/index.ts';
 import type { CodeMatrix, PreparedQuery, VectorColumns } from '../segment/part.ts';
-import { docTie, type Candidate, type CandidateList } from './candidates.ts';
+import { docTie, LANE_BIT, type Candidate, type CandidateList } from './candidates.ts';
 import { inScope } from './lexical.ts';
 import type { Scratch } from './scratch.ts';
 import type { PartQuery } from './statistics.ts';
@@ -51,7 +51,7 @@ export interface VectorValues {
 }
 
 const NOTHING: VectorValues = { max: 0, centroid: 0, path: 0 };
-let buffer = new Float32Array(256);
+let dots = new Float32Array(256);
 
 /** Cosines of a candidate's chunks, centroid and path; notes its best chunk and its top-3 mean. */
 export function vectorValues(candidate: Candidate, scratch: Scratch, vectors: PreparedVectors): VectorValues {
@@ -59,42 +59,56 @@ export function vectorValues(candidate: Candidate, scratch: Scratch, vectors: Pr
   const columns = query.part.vectors;
   if (columns === null) return NOTHING;
   const from = query.part.chunkStart(local);
-  const to = query.part.chunkStart(local + 1);
-  if (to - from > buffer.length) buffer = new Float32Array(2 * (to - from));
-  columns.chunks.dots(vectors.vector, from, to, buffer);
-  toCosines(buffer, columns.chunks, from, to, vectors.vector);
-  candidate.cosines = buffer.slice(0, to - from);
-  let [first, second, third] = [0, 0, 0];
-  for (let chunk = from; chunk < to; chunk++) {
-    const cosine = buffer[chunk - from] as number;
-    if (!inScope(query.scope.chunks, chunk)) continue;
+  const count = query.part.chunkStart(local + 1) - from;
+  candidate.cosines = scratch.takeCosines(count);
+  if (count > dots.length) dots = new Float32Array(2 * count);
+  columns.chunks.dots(vectors.vector, from, from + count, dots);
+  toCosines(dots, columns.chunks, from, from + count, vectors.vector);
+  const max = noteBest(candidate, scratch, from, count);
+  return { max, centroid: scratch.centroids[candidate.doc] as number, path: pathCosine(columns, local, vectors) };
+}
+
+/** Keeps the cosines that lie in `dots` with the candidate; the best of those in scope. */
+function noteBest(candidate: Candidate, { cosines }: Scratch, from: number, count: number): number {
+  const inChunks = candidate.query.scope.chunks;
+  const at = candidate.cosines;
+  let [first, second, third, best] = [0, 0, 0, -1];
+  for (let i = 0; i < count; i++) {
+    const cosine = dots[i] as number;
+    cosines[at + i] = cosine;
+    if (cosine <= third || (inChunks !== null && !inChunks.has(from + i))) continue;
     if (cosine > first) {
-      [first, second, third] = [cosine, first, second];
-      candidate.bestVector = chunk;
-    } else if (cosine > second) [second, third] = [cosine, second];
-    else if (cosine > third) third = cosine;
+      third = second;
+      second = first;
+      first = cosine;
+      best = from + i;
+    } else if (cosine > second) {
+      third = second;
+      second = cosine;
+    } else third = cosine;
   }
-  candidate.vectorTop3 = (first + second + third) / Math.max(1, Math.min(3, to - from));
-  return { max: first, centroid: scratch.centroids[candidate.doc] as number, path: pathCosine(columns, local, vectors) };
+  candidate.bestVector = best;
+  candidate.vectorTop3 = (first + second + third) / Math.max(1, Math.min(3, count));
+  return first;
 }
 
 /** True when only vectors brought candidates, and none of them is near: what is left is noise, and nothing is the better answer. */
-export function isNoise({ items }: CandidateList): boolean {
-  const isFar = ({ lanes, cosines, bestVector, query, local }: Candidate): boolean =>
-    lanes.size === 1 && lanes.has('semantic') && (bestVector < 0 || (cosines?.[bestVector - query.part.chunkStart(local)] ?? 0) < SEMANTIC_FLOOR);
+export function isNoise({ items }: CandidateList, { cosines }: Scratch): boolean {
+  const isFar = ({ lanes, cosines: at, bestVector, query, local }: Candidate): boolean =>
+    lanes === LANE_BIT.semantic && (bestVector < 0 || (cosines[at + bestVector - query.part.chunkStart(local)] as number) < SEMANTIC_FLOOR);
   return items.length > 0 && items.every(isFar);
 }
 
 function pathCosine(columns: VectorColumns, local: number, vectors: PreparedVectors): number {
-  columns.paths.dots(vectors.pathVector, local, local + 1, buffer);
-  toCosines(buffer, columns.paths, local, local + 1, vectors.pathVector);
-  return buffer[0] as number;
+  columns.paths.dots(vectors.pathVector, local, local + 1, dots);
+  toCosines(dots, columns.paths, local, local + 1, vectors.pathVector);
+  return dots[0] as number;
 }
 
 /** Turns dot products of rows [from, to) into cosines in place; a zero row or query has cosine 0, negative ones count as 0. */
-function toCosines(dots: Float32Array, matrix: CodeMatrix, from: number, to: number, query: PreparedQuery): void {
+function toCosines(dots: Float32Array, { norms }: CodeMatrix, from: number, to: number, query: PreparedQuery): void {
   for (let row = from; row < to; row++) {
-    const scale = (matrix.norms[row] as number) * query.norm;
+    const scale = (norms[row] as number) * query.norm;
     dots[row - from] = scale > 0 ? Math.max(0, (dots[row - from] as number) / scale) : 0;
   }
 }

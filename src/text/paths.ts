@@ -75,8 +75,13 @@ export function sideKinds(path: string): SideFile[] {
 
 /** Factor on the score of a file, 0..1; `lifted` kinds are those that the query or a filter asks for. */
 export function pathPenalty(path: string, lifted: ReadonlySet<SideKind> = NONE): number {
+  return sidePenalty(sideKinds(path), lifted);
+}
+
+/** The same where it is known already what makes the file a side file. */
+export function sidePenalty(sides: readonly SideFile[], lifted: ReadonlySet<SideKind>): number {
   let factor = 1;
-  for (const side of sideKinds(path)) if (!lifted.has(side.kind)) factor *= side.factor;
+  for (const side of sides) if (!lifted.has(side.kind)) factor *= side.factor;
   return factor;
 }
 

@@ -27,7 +27,7 @@ test('kernel and reference give the same integers for any stride, count and code
       const results = [simd, plain].map((arena) => {
         const at = arena.alloc(rows.length);
         arena.view(at, rows.length).set(rows);
-        const sums = [...arena.scan(at, count, query)];
+        const sums = [...arena.scan(at, count, query).subarray(0, count)];
         arena.free(at);
         return sums;
       });
@@ -44,7 +44,7 @@ test('the largest dimension with the largest codes does not overflow', () => {
     const arena = new VectorArena({ maxBytes: MiB, kernel });
     const at = arena.alloc(16_384);
     arena.view(at, 16_384).fill(-127);
-    assert.deepEqual([...arena.scan(at, 1, new Int8Array(16_384).fill(127))], [-127 * 127 * 16_384]);
+    assert.deepEqual([arena.scan(at, 1, new Int8Array(16_384).fill(127))[0]], [-127 * 127 * 16_384]);
   }
 });
 
@@ -99,7 +99,7 @@ test('a view stays valid when the memory grows', () => {
   const view = arena.view(arena.alloc(100), 100);
   arena.alloc(8 * MiB);
   view.fill(3);
-  assert.deepEqual([...arena.scan(65_536, 1, new Int8Array(32).fill(1))], [96]);
+  assert.deepEqual([arena.scan(65_536, 1, new Int8Array(32).fill(1))[0]], [96]);
 });
 
 test('a growing and a fixed table give the same dots as plain arithmetic on the codes, across extents and any range', () => {
