@@ -15,6 +15,7 @@ import { ClientError, errnoOf, isClientError, unreachable } from './errors.ts';
 import { isOwnerAlive, isProcessAlive, readLockOwner } from './lock-owner.ts';
 import { spawnDaemon } from './spawn.ts';
 import type { Started } from './spawn.ts';
+import { distrust } from './trust.ts';
 import { clientVersion } from './version.ts';
 
 export interface ConnectOptions {
@@ -167,6 +168,8 @@ interface Failure {
 
 async function attempt(endpoint: Endpoint, options: ConnectOptions): Promise<{ readonly session: Session } | Failure> {
   const { socket, tokenFile } = liveEndpoint(endpoint);
+  const reason = distrust(socket, endpoint.dataDir);
+  if (reason !== null) return { kind: 'fatal', error: reason };
   let connection: Connection;
   try {
     connection = await Connection.open(socket);

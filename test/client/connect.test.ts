@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
-import { existsSync, mkdirSync, readFileSync, rmSync, statSync, utimesSync, writeFileSync } from 'node:fs';
+import { chmodSync, chownSync, existsSync, mkdirSync, readFileSync, renameSync, rmSync, statSync, symlinkSync, utimesSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:net';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
@@ -7,6 +8,7 @@ import type { TestContext } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { connect } from '../../client/cairn-client.ts';
 import type { ConnectOptions } from '../../client/connect-or-spawn.ts';
+import { resolveEndpoint } from '../../daemon/protocol/endpoint.ts';
 import { isOwnerAlive, isProcessAlive, readLockOwner } from '../../client/lock-owner.ts';
 import { checkLeaks } from '../support/leaks.ts';
 import { until } from '../support/cli.ts';
@@ -112,6 +114,32 @@ test('a run directory that cannot be written is a typed error', async (t) => {
   mkdirSync(join(dataDir, 'logs', 'daemon.log'), { recursive: true });
   await assert.rejects(connect(options), { code: 'PERMISSION', message: /daemon\.log: cannot be written \(EISDIR\)/, hint: /CAIRN_DATA_DIR/ });
   assert.equal(existsSync(join(dataDir, 'run', 'started')), false);
+});
+
+test('[C.2] [C.4] a socket where somebody else could have put one gets neither token nor question', { skip: process.getuid?.() !== 0 && 'needs root to make files of another user' }, async (t) => {
+  const { dataDir, options } = sandbox(t);
+  const run = join(dataDir, 'run');
+  mkdirSync(run, { mode: 0o700 });
+  writeFileSync(join(run, 'token'), 'a'.repeat(64), { mode: 0o600 });
+  const { socket } = resolveEndpoint({}, dataDir);
+  const heard: string[] = [];
+  const squatter = createServer((peer) => void peer.on('error', () => undefined).on('data', (data) => heard.push(data.toString())));
+  await new Promise<void>((resolve) => squatter.listen(socket, resolve));
+  t.after(() => squatter.close());
+  const refused = (message: RegExp): Promise<void> => assert.rejects(connect(options), { code: 'PERMISSION', message, hint: /XDG_RUNTIME_DIR/ });
+  chownSync(socket, 65534, 65534);
+  await refused(/\.sock belongs to user 65534/);
+  chownSync(socket, 0, 0);
+  chownSync(run, 65534, 65534);
+  await refused(/run belongs to user 65534/);
+  chownSync(run, 0, 0);
+  chmodSync(run, 0o770);
+  await refused(/run may be written by others/);
+  chmodSync(run, 0o700);
+  renameSync(run, `${run}-real`);
+  symlinkSync(`${run}-real`, run);
+  await refused(/run is a symbolic link/);
+  assert.deepEqual(heard, []);
 });
 
 test('a data directory that is a file is a wrong setting', async (t) => {
