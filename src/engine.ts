@@ -158,10 +158,9 @@ export class Engine {
   create(definition: IndexDefinition): Promise<DurableIndex> {
     return this.#structure.run(async () => {
       this.#requireOpen();
-      const metadata = newMetadata(definition, this.#env.clock.now());
-      if (this.#slots.has(metadata.name)) throw new CairnError('ALREADY_EXISTS', `there is an index '${metadata.name}' already`);
-      const dir = join(this.#indexesDir, metadata.name);
-      await createIndex(this.#env, dir, metadata, this.#lease);
+      const wanted = newMetadata(definition, this.#env.clock.now());
+      if (this.#slots.has(wanted.name)) throw new CairnError('ALREADY_EXISTS', `there is an index '${wanted.name}' already`);
+      const metadata = await createIndex(this.#env, join(this.#indexesDir, wanted.name), wanted, this.#lease);
       await this.#audit.append({ action: 'index-create', index: metadata.name });
       this.#slots.set(metadata.name, { directory: metadata.name, metadata, error: null, index: null, mutex: new Mutex() });
       return this.get(metadata.name);

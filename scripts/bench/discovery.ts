@@ -2,14 +2,14 @@
 //   engine   Engine.open alone, and the epoch floor of the lock
 //   daemon   process start to first answer (index/list), of the built daemon
 // Usage: node scripts/bench/discovery.ts [--indexes 1000] [--rounds 5] [--json]   (after npm run build; exit code 1 above 0.7 s)
-import { cpSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { connect } from '../../client/index.ts';
 import { highestPublishedEpoch } from '../../daemon/lifecycle/epoch-floor.ts';
 import { asEpoch, Engine } from '../../src/api.ts';
-import { encodeMetadata, newMetadata } from '../../src/index/metadata.ts';
+import { decodeMetadata, encodeMetadata } from '../../src/index/metadata.ts';
 import { projectRoot, Sandbox } from '../../test/support/cli.ts';
 import { randomDoc } from '../../test/support/sample-docs.ts';
 import { seededRandom } from '../../test/support/random.ts';
@@ -35,11 +35,12 @@ async function makeTemplate(dir: string): Promise<string> {
 }
 
 async function fill(dataDir: string, template: string): Promise<void> {
+  const { metadata } = decodeMetadata(readFileSync(join(template, 'metadata.json')), template);
   for (let i = 0; i < count; i++) {
     const name = `index-${String(i).padStart(4, '0')}`;
     const dir = join(dataDir, 'indexes', name);
     cpSync(template, dir, { recursive: true });
-    writeFileSync(join(dir, 'metadata.json'), encodeMetadata(newMetadata({ name, kind: 'code', dimension: 4, sourceRoot: null }, Date.now())), { mode: 0o600 });
+    writeFileSync(join(dir, 'metadata.json'), encodeMetadata({ ...metadata, name }), { mode: 0o600 });
   }
 }
 

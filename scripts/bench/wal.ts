@@ -76,7 +76,7 @@ function raw({ bytes, syncs }: Work): number {
 async function openLog(payload: number, place: string): Promise<Target> {
   const body = Buffer.alloc(payload, 7);
   const { writer } = await openWal(nodeEnv(), place, {
-    after: asLsn(0), fence: lease, mayCreate: true, onRecord: () => undefined,
+    after: asLsn(0), tag: null, fence: lease, mayCreate: true, onRecord: () => undefined,
     options: { syncMode: 'always', syncIntervalMs: 50, maxFileBytes: 64 * mib },
   });
   return {

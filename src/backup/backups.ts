@@ -4,6 +4,7 @@
  */
 import { join } from 'node:path';
 import { WAL_DIRECTORY } from '../format/file-names.ts';
+import { readMetadata } from '../index/index-directory.ts';
 import { timelineOf } from '../index/metadata.ts';
 import { Mutex } from '../index/mutex.ts';
 import type { DurableIndex } from '../index/types.ts';
@@ -188,7 +189,7 @@ export class Backups {
     const job = await newJob(env, dataDir);
     try {
       const silent = { advance: () => undefined, signal: watch.signal };
-      await prepareRestore(env, job, { backup, point: null, logs: () => listWalFiles(env, join(backup.dir, WAL_DIRECTORY)), change: {}, lease, logFileBytes: options.walFileMaxBytes, openScratch }, silent);
+      await prepareRestore(env, job, { backup, point: null, logs: () => listWalFiles(env, join(backup.dir, WAL_DIRECTORY)), logTag: (await readMetadata(env, backup.dir)).logTag ?? null, change: {}, lease, logFileBytes: options.walFileMaxBytes, openScratch }, silent);
       return null;
     } catch (error) {
       if (isCairnError(error, 'CORRUPT', 'TRUNCATED', 'COUNT_MISMATCH')) return error;

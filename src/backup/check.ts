@@ -90,7 +90,7 @@ async function readByFormat(env: Env, path: string, { name, bytes }: BackupFile)
       return withFile(env, path, async (opened) => void (await (await ContainerReader.inspect(opened, { kind: KIND_SEGMENT, id: parsed.segment })).verifyAll()));
     case 'wal':
       return withFile(env, path, async (opened) => {
-        const reader = await WalFileReader.open(opened, parsed.firstLsn);
+        const reader = await WalFileReader.open(opened, parsed.firstLsn, null);
         while ((await reader.next()) !== null);
         if (!reader.atEnd) throw reader.damage(`the record of LSN ${reader.nextLsn} is damaged`);
       });

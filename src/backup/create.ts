@@ -142,7 +142,7 @@ class Creation {
   async #readLog(log: WalFileInfo, endLsn: number) {
     const file = await this.#env.open(log.path, 'read');
     try {
-      const reader = await WalFileReader.open(file, log.firstLsn);
+      const reader = await WalFileReader.open(file, log.firstLsn, this.#request.pin.metadata.logTag ?? null);
       while (reader.nextLsn < endLsn) {
         if ((await reader.next()) === null) throw reader.damage(`the record of LSN ${reader.nextLsn} is damaged or missing`);
       }

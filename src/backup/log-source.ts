@@ -7,13 +7,19 @@ import type { Env } from '../env/env.ts';
 import { WAL_TYPE_TIME } from '../format/constants.ts';
 import { CairnError, isCairnError } from '../util/errors.ts';
 import { asLsn, type Lsn } from '../util/ids.ts';
-import { decodeTime, type WalRecord } from '../wal/record.ts';
+import { decodeTime, type LogTag, type WalRecord } from '../wal/record.ts';
 import { isPassed, type WalFileInfo } from '../wal/wal-files.ts';
 import { replayWal } from '../wal/wal-reader.ts';
 import { linkOrCopy, requireNotCancelled } from './files.ts';
 
 /** Times that the files are listed again when one has moved (from the living index to the archive) before it was linked. */
 const MAX_LISTINGS = 10;
+
+/** Log files in one directory, and the log that they must be of (null: any). */
+export interface GatheredLog {
+  readonly dir: string;
+  readonly tag: LogTag | null;
+}
 
 /** Links the files that hold batches after `after` into `target`. Of two files with one name the first is taken. */
 export async function gatherLogs(env: Env, target: string, list: () => Promise<readonly WalFileInfo[]>, after: Lsn): Promise<void> {
@@ -41,15 +47,15 @@ async function linkAll(env: Env, target: string, files: readonly WalFileInfo[], 
 }
 
 /** Last LSN of the gathered log, or `after`. */
-export async function endOfLog(env: Env, dir: string, after: Lsn, signal: AbortSignal | undefined): Promise<Lsn> {
-  return (await replayWal(env, dir, { after }, () => requireNotCancelled(signal, 'the restore'))).lastLsn;
+export async function endOfLog(env: Env, { dir, tag }: GatheredLog, after: Lsn, signal: AbortSignal | undefined): Promise<Lsn> {
+  return (await replayWal(env, dir, { after, tag }, () => requireNotCancelled(signal, 'the restore'))).lastLsn;
 }
 
 /**
  * The last batch that was logged at `time` or before. UNSUPPORTED when batches around that time carry no times: they were
  * logged while nothing was archived.
  */
-export async function lsnAtTime(env: Env, dir: string, base: { readonly flushedLsn: Lsn; readonly lsn: Lsn }, time: number, signal: AbortSignal | undefined): Promise<Lsn> {
+export async function lsnAtTime(env: Env, { dir, tag }: GatheredLog, base: { readonly flushedLsn: Lsn; readonly lsn: Lsn }, time: number, signal: AbortSignal | undefined): Promise<Lsn> {
   // Everything in the backup itself was logged before the backup's time, which is not later than `time`.
   let known: number = base.lsn;
   let stampedUpTo = 0;
@@ -62,7 +68,7 @@ export async function lsnAtTime(env: Env, dir: string, base: { readonly flushedL
     if (stamp.time > time) isPast = mark.lsn > base.lsn;
     else unknownFrom = null; // what came before it is older
   };
-  await replayWal(env, dir, { after: base.flushedLsn, onMark }, (record) => {
+  await replayWal(env, dir, { after: base.flushedLsn, tag, onMark }, (record) => {
     requireNotCancelled(signal, 'the restore');
     if (record.lsn <= base.lsn || isPast) return;
     if (record.lsn > stampedUpTo) unknownFrom ??= record.lsn;

@@ -66,12 +66,14 @@ export class Restoration {
     lease.assertHeld();
     await sweepJobs(env, dataDir);
     const backup = await this.#chooseBackup(point);
+    const origin = await readMetadata(env, backup.dir);
     const job = await newJob(env, dataDir);
     try {
       const prepared = await prepareRestore(env, job, {
         backup, point, lease,
         logs: () => this.#logs(backup, point),
-        change: { name: this.#target, ...this.#rootChange(await this.#rootOf(backup)) },
+        logTag: (this.#continuation(backup, point) ?? origin).logTag ?? null,
+        change: { name: this.#target, ...this.#rootChange(origin.sourceRoot) },
         logFileBytes: this.#host.options.walFileMaxBytes,
         openScratch: this.#host.openScratch,
       }, watchFor(totalBytes(backup.record)));
@@ -114,10 +116,21 @@ export class Restoration {
     throw new CairnError('NOT_FOUND', `no backup of '${index}' leads to ${'lsn' in point ? `LSN ${point.lsn}` : new Date(point.time).toISOString()}`, { hint: 'See what there is with: cairn backup list' });
   }
 
+  get #living(): IndexMetadata | null {
+    return this.#host.list().find((entry) => entry.name === this.#request.index)?.metadata ?? null;
+  }
+
   /** The history that the living index is in; null when there is none. */
   #history(): { readonly timeline: string; readonly origin: string | null } | null {
-    const metadata = this.#host.list().find((entry) => entry.name === this.#request.index)?.metadata ?? null;
+    const metadata = this.#living;
     return metadata === null ? null : { timeline: timelineOf(metadata), origin: metadata.restoredFrom ?? null };
+  }
+
+  /** The living index, when its history began with this backup and leads to the point: it has logged all that was in the backup's log once more. */
+  #continuation({ record }: ShelvedBackup, point: RestorePoint): IndexMetadata | null {
+    if (point === null || ('lsn' in point && point.lsn <= record.lsn) || record.index !== this.#request.index) return null;
+    const living = this.#living;
+    return living !== null && timelineOf(living) !== record.timeline && living.restoredFrom === record.id ? living : null;
   }
 
   /** All log files that lead from the backup to the point: its own, and what its history has beyond it. */
@@ -130,7 +143,7 @@ export class Restoration {
     // In this order: a file that moves from the one to the other meanwhile is in the first list at least.
     const living = await this.#livingLog();
     const archived = await archive.files(record.index, history.timeline);
-    // A history that began with this backup has logged what was in its log once more: its files begin where those do.
+    // Of a continuation: its files begin where those of the backup do.
     return history.timeline === record.timeline ? [...own, ...archived, ...living] : [...archived, ...living];
   }
 
@@ -148,10 +161,6 @@ export class Restoration {
       if (!isCairnError(error)) throw error;
       return listWalFiles(env, walDir).catch(() => []);
     }
-  }
-
-  async #rootOf({ dir }: ShelvedBackup): Promise<string | null> {
-    return (await readMetadata(this.#host.env, dir)).sourceRoot;
   }
 
   /** Two indexes never follow one tree: the copy stands still. */

@@ -6,14 +6,15 @@
  */
 import type { Env } from '../env/env.ts';
 import { readMetadata } from '../index/index-directory.ts';
-import { timeName, timelineOf } from '../index/metadata.ts';
+import { newLogTag, timeName, timelineOf } from '../index/metadata.ts';
 import type { DurableIndex, IndexMetadata, WriterLease } from '../index/types.ts';
 import { CairnError, isCairnError } from '../util/errors.ts';
 import type { Lsn } from '../util/ids.ts';
+import type { LogTag } from '../wal/record.ts';
 import type { WalFileInfo } from '../wal/wal-files.ts';
 import { checkBackup, readManifest } from './check.ts';
 import type { Watch } from './files.ts';
-import { endOfLog, gatherLogs, lsnAtTime } from './log-source.ts';
+import { endOfLog, gatherLogs, lsnAtTime, type GatheredLog } from './log-source.ts';
 import type { ShelvedBackup } from './shelf.ts';
 import { stageIndex } from './stage.ts';
 import type { RestoreJob } from './swap.ts';
@@ -26,6 +27,8 @@ export interface RestorePlan {
   readonly point: RestorePoint;
   /** Lists the log files that hold every batch from the backup's `flushedLsn` to the point. */
   readonly logs: () => Promise<readonly WalFileInfo[]>;
+  /** What those files must be tagged with; null: anything. */
+  readonly logTag: LogTag | null;
   /** Changes to the metadata of the backup: another name, no source root. */
   readonly change: Partial<Pick<IndexMetadata, 'name' | 'sourceRoot'>>;
   readonly lease: WriterLease;
@@ -47,10 +50,11 @@ export async function prepareRestore(env: Env, job: RestoreJob, plan: RestorePla
   await requireWhole(env, backup, watch);
   const manifest = await readManifest(env, backup.dir, backup.record);
   await gatherLogs(env, job.logDir, plan.logs, backup.record.flushedLsn);
-  const upTo = await resolvePoint(env, job.logDir, plan, watch.signal);
+  const log = { dir: job.logDir, tag: plan.logTag };
+  const upTo = await resolvePoint(env, log, plan, watch.signal);
   const metadata = await newMetadata(env, plan);
   const { lease, logFileBytes } = plan;
-  await stageIndex(env, job.indexDir, { backupDir: backup.dir, backupId: backup.record.id, manifest, logDir: job.logDir, upTo, metadata, lease, logFileBytes }, watch);
+  await stageIndex(env, job.indexDir, { backupDir: backup.dir, backupId: backup.record.id, manifest, log, upTo, metadata, lease, logFileBytes }, watch);
   return { lsn: upTo, metadata, ...(await checkStaged(job, plan, { lsn: upTo, losses: manifest.losses.length }, watch)) };
 }
 
@@ -64,11 +68,11 @@ async function requireWhole(env: Env, { record, dir }: ShelvedBackup, watch: Wat
   });
 }
 
-async function resolvePoint(env: Env, logDir: string, plan: RestorePlan, signal: AbortSignal | undefined): Promise<Lsn> {
+async function resolvePoint(env: Env, log: GatheredLog, plan: RestorePlan, signal: AbortSignal | undefined): Promise<Lsn> {
   const { id, lsn } = plan.backup.record;
   if (plan.point === null) return lsn;
   try {
-    return await findPoint(env, logDir, plan, signal);
+    return await findPoint(env, log, plan, signal);
   } catch (error) {
     if (!isCairnError(error, 'CORRUPT', 'TRUNCATED')) throw error;
     throw new CairnError(error.code, `the log behind backup ${id} is not whole: ${error.message}`, {
@@ -77,10 +81,10 @@ async function resolvePoint(env: Env, logDir: string, plan: RestorePlan, signal:
   }
 }
 
-async function findPoint(env: Env, logDir: string, { backup: { record }, point }: RestorePlan, signal: AbortSignal | undefined): Promise<Lsn> {
+async function findPoint(env: Env, log: GatheredLog, { backup: { record }, point }: RestorePlan, signal: AbortSignal | undefined): Promise<Lsn> {
   if (point === null) return record.lsn;
-  if ('time' in point) return lsnAtTime(env, logDir, record, point.time, signal);
-  const end = await endOfLog(env, logDir, record.flushedLsn, signal);
+  if ('time' in point) return lsnAtTime(env, log, record, point.time, signal);
+  const end = await endOfLog(env, log, record.flushedLsn, signal);
   if (point.lsn <= end) return point.lsn as Lsn;
   throw new CairnError('NOT_FOUND', `LSN ${point.lsn} cannot be restored: from backup ${record.id} the log reaches to ${end}`, { hint: 'Log files beyond the backups are kept while storage.archive is on.' });
 }
@@ -90,7 +94,7 @@ async function newMetadata(env: Env, { backup, change }: RestorePlan): Promise<I
   const metadata = await readMetadata(env, backup.dir);
   let now = Math.floor(env.clock.now());
   while (timeName(now) <= timelineOf(metadata)) now++;
-  return { ...metadata, ...change, modifiedAt: new Date(now).toISOString(), timeline: timeName(now), restoredFrom: backup.record.id };
+  return { ...metadata, ...change, modifiedAt: new Date(now).toISOString(), timeline: timeName(now), logTag: newLogTag(env), restoredFrom: backup.record.id };
 }
 
 /** Opens what was staged as any index is opened, and checks every row and every byte. */

@@ -16,6 +16,7 @@ import { openWal } from '../wal/open-wal.ts';
 import { replayWal } from '../wal/wal-reader.ts';
 import type { WalWriter } from '../wal/wal-writer.ts';
 import { linkOrCopy, makeDirectory, requireNotCancelled, type Watch } from './files.ts';
+import type { GatheredLog } from './log-source.ts';
 
 export interface StagePlan {
   readonly backupDir: string;
@@ -23,7 +24,7 @@ export interface StagePlan {
   /** Of the backup. */
   readonly manifest: Manifest;
   /** Holds every batch from `manifest.flushedLsn` + 1 to `upTo`. */
-  readonly logDir: string;
+  readonly log: GatheredLog;
   readonly upTo: Lsn;
   readonly metadata: IndexMetadata;
   readonly lease: WriterLease;
@@ -65,7 +66,7 @@ function ownManifest(env: Env, { manifest, metadata, lease, backupId }: StagePla
 async function writeLog(env: Env, dir: string, plan: StagePlan, watch: Watch): Promise<void> {
   const after = asLsn(plan.manifest.flushedLsn);
   const { writer } = await openWal(env, dir, {
-    after, fence: plan.lease, mayCreate: true, onRecord: () => undefined,
+    after, tag: plan.metadata.logTag ?? null, fence: plan.lease, mayCreate: true, onRecord: () => undefined,
     options: { syncMode: 'off', syncIntervalMs: 1000, maxFileBytes: plan.logFileBytes },
   });
   try {
@@ -76,14 +77,14 @@ async function writeLog(env: Env, dir: string, plan: StagePlan, watch: Watch): P
   }
 }
 
-async function copyRecords(env: Env, writer: WalWriter, { logDir, manifest, upTo }: StagePlan, watch: Watch): Promise<void> {
+async function copyRecords(env: Env, writer: WalWriter, { log, manifest, upTo }: StagePlan, watch: Watch): Promise<void> {
   const pending: Promise<void>[] = [];
   let failure: unknown = null;
   const settle = async (): Promise<void> => {
     await Promise.all(pending.splice(0));
     if (failure !== null) throw failure;
   };
-  await replayWal(env, logDir, { after: asLsn(manifest.flushedLsn), upTo }, async (record) => {
+  await replayWal(env, log.dir, { after: asLsn(manifest.flushedLsn), upTo, tag: log.tag }, async (record) => {
     requireNotCancelled(watch.signal, 'the restore');
     pending.push(writer.append(Buffer.from(record.payload), record.type).then(() => undefined, (error: unknown) => void (failure ??= error)));
     if (pending.length >= IN_FLIGHT) await settle();

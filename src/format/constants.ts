@@ -9,6 +9,7 @@
  *
  * History (one line per bump):
  *   1  first format
+ *   WAL 2  the header names the log that the file belongs to; readers of 1 do not look there
  */
 
 /** Container: segments. */
@@ -28,7 +29,7 @@ export const KIND_SEGMENT = 1;
 
 /** Write-ahead log. */
 export const WAL_MAGIC = 'CAIRNWAL';
-export const WAL_LAYOUT = 1;
+export const WAL_LAYOUT = 2;
 export const MIN_READABLE_WAL = 1;
 export const WAL_HEADER_BYTES = 64;
 export const WAL_RECORD_HEADER_BYTES = 24;

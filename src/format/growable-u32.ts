@@ -33,6 +33,11 @@ export class GrowableU32 {
     this.#array[index] = value;
   }
 
+  /** Forgets the entries and keeps the memory. */
+  clear(): void {
+    this.#length = 0;
+  }
+
   /** Entries 0..length-1 in an array of their own. */
   toArray(): Uint32Array {
     return this.#array.slice(0, this.#length);

@@ -19,11 +19,11 @@ export interface BuildRequest {
 
 /** ALREADY_EXISTS, what `fill` fails with, COUNT_MISMATCH, or the error of the disk. */
 export async function buildIndex(host: ImportHost, { definition, origin, fill }: BuildRequest): Promise<void> {
-  const metadata = newMetadata(definition, host.env.clock.now());
-  if (host.directoryOf(metadata.name) !== null) throw new CairnError('ALREADY_EXISTS', `there is an index '${metadata.name}' already`, { hint: 'Choose another name: --name NAME.' });
+  const wanted = newMetadata(definition, host.env.clock.now());
+  if (host.directoryOf(wanted.name) !== null) throw new CairnError('ALREADY_EXISTS', `there is an index '${wanted.name}' already`, { hint: 'Choose another name: --name NAME.' });
   const staged = await newStaging(host.env, host.dataDir);
   try {
-    await createIndex(host.env, staged, metadata, host.lease);
+    const metadata = await createIndex(host.env, staged, wanted, host.lease);
     const index = await host.openScratch(staged);
     try {
       const expected = await fill(index);

@@ -92,7 +92,7 @@ async function shapeOfSegment(env: Env, path: string): Promise<Shape> {
 async function shapeOfLog(env: Env, walDir: string, manifest: Manifest): Promise<Shape> {
   let shape: Shape = { dimension: null, kind: null };
   try {
-    await replayWal(env, walDir, { after: asLsn(manifest.flushedLsn) }, (record) => {
+    await replayWal(env, walDir, { after: asLsn(manifest.flushedLsn), tag: null }, (record) => {
       for (const doc of decodeBatch(record.payload, walDir, 0).puts) {
         const { dimension, language, chunkCount } = peekDocHeader(doc, walDir);
         if (chunkCount > 0) shape = { dimension, kind: language === '' ? 'vector' : 'code' };

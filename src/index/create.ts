@@ -11,26 +11,28 @@ import { ManifestStore } from '../manifest/manifest-store.ts';
 import { CairnError, isCairnError } from '../util/errors.ts';
 import { asGeneration, asLsn } from '../util/ids.ts';
 import { openWal } from '../wal/open-wal.ts';
-import { encodeMetadata } from './metadata.ts';
+import { encodeMetadata, newLogTag } from './metadata.ts';
 import { DEFAULT_INDEX_OPTIONS } from './options.ts';
 import { removeTree } from './remove-tree.ts';
 import type { IndexMetadata, WriterLease } from './types.ts';
 
-/** ALREADY_EXISTS when there is an index, EMPTY_OVER_POPULATED when there is data without metadata.json. */
-export async function createIndex(env: Env, dir: string, metadata: IndexMetadata, lease: WriterLease): Promise<void> {
+/** Returns the metadata as written, with the tag of the log. ALREADY_EXISTS when there is an index, EMPTY_OVER_POPULATED when there is data without metadata.json. */
+export async function createIndex(env: Env, dir: string, definition: IndexMetadata, lease: WriterLease): Promise<IndexMetadata> {
+  const metadata = { ...definition, logTag: newLogTag(env) };
   lease.assertHeld();
   await requireFree(env, dir);
   await env.mkdir(join(dir, WAL_DIRECTORY));
   await env.syncDir(dir);
   await env.syncDir(dirname(dir));
   const { writer } = await openWal(env, join(dir, WAL_DIRECTORY), {
-    after: asLsn(0), fence: lease, mayCreate: true, onRecord: () => undefined,
+    after: asLsn(0), tag: metadata.logTag, fence: lease, mayCreate: true, onRecord: () => undefined,
     options: { syncMode: 'always', syncIntervalMs: DEFAULT_INDEX_OPTIONS.syncIntervalMs, maxFileBytes: DEFAULT_INDEX_OPTIONS.walFileMaxBytes },
   });
   await writer.close();
   const { contentVersions, embedder } = metadata;
   await ManifestStore.create(env, dir, { flushedLsn: asLsn(0), segments: [], dropped: [], contentVersions, embedder, cause: 'create', emptiedBy: null, metadata: { ...metadata } }, lease);
   await writeFileAtomic(env, dir, METADATA_FILE, encodeMetadata(metadata));
+  return metadata;
 }
 
 async function requireFree(env: Env, dir: string): Promise<void> {

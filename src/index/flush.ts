@@ -76,7 +76,7 @@ async function buildSegment(context: IndexContext, frozen: Frozen): Promise<Segm
   if (frozen.counts.docs === 0) return null;
   const segment = newSegmentId(context);
   const built = await runner.run({
-    kind: 'flush', dir, segment, afterLsn: store.current.flushedLsn, uptoLsn: frozen.lastLsn,
+    kind: 'flush', dir, segment, afterLsn: store.current.flushedLsn, uptoLsn: frozen.lastLsn, logTag: metadata.logTag ?? null,
     dimension: metadata.dimension, createdAt: new Date(env.clock.now()).toISOString(), contentVersions: metadata.contentVersions,
   });
   return openBuilt(context, built, frozen.counts);

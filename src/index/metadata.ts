@@ -2,15 +2,18 @@
  * metadata.json: builds, parses and checks it. Identity and configuration only, never counts. [3.1]
  * A file that is not exactly right is CORRUPT with the field named; nothing is guessed or filled in.
  */
+import type { Env } from '../env/env.ts';
 import type { EmbedderIdentity } from '../embed/embedder.ts';
 import { METADATA_SCHEMA } from '../format/constants.ts';
 import { DOC_LIMITS } from '../format/doc-layout.ts';
 import { checksumHex, crc32 } from '../util/crc32.ts';
 import { CairnError } from '../util/errors.ts';
+import type { LogTag } from '../wal/record.ts';
 import type { IndexKind, IndexMetadata, Metric } from './types.ts';
 
 export { METADATA_FILE } from '../format/file-names.ts';
 const NAME = /^[a-z0-9][a-z0-9._-]{0,63}$/;
+const LOG_TAG = /^[0-9a-f]{16}$/;
 const TIMELINE = /^[0-9]{8}T[0-9]{9}Z$/;
 const MAX_DIMENSION = DOC_LIMITS.dimension;
 const METRICS: readonly Metric[] = ['cosine', 'dot', 'euclidean'];
@@ -55,6 +58,11 @@ export function newMetadata(definition: IndexDefinition, now: number): IndexMeta
 export function checkMetadata(metadata: IndexMetadata): void {
   const problem = problemOf(metadata);
   if (problem !== null) throw new CairnError('INVALID_ARGUMENT', `index definition: ${problem}`);
+}
+
+/** Each log has its own: a file of another one is found out. */
+export function newLogTag(env: Pick<Env, 'random'>): LogTag {
+  return env.random.bytes(8).toString('hex');
 }
 
 /** Milliseconds since 1970 as a name that sorts by time: 20250131T235959123Z. */
@@ -113,12 +121,20 @@ export function decodeMetadata(bytes: Uint8Array, path: string): DecodedMetadata
 /** What the rows of an index depend on and what never changes; CORRUPT when metadata.json and manifest disagree about it. */
 export function requireSameIdentity(metadata: IndexMetadata, mirror: Readonly<Record<string, unknown>> | null, path: string): void {
   if (mirror === null) return;
-  for (const field of ['kind', 'dimension', 'distanceMetric', 'vectorType'] as const) {
+  for (const field of ['kind', 'dimension', 'distanceMetric', 'vectorType', 'logTag'] as const) {
     if (mirror[field] === metadata[field]) continue;
+    // Absent in files that were written by hand or before there were tags.
+    if (field === 'logTag' && (mirror[field] === undefined || metadata[field] === undefined)) continue;
     throw new CairnError('CORRUPT', `${path}: ${field} is ${JSON.stringify(metadata[field])}, the index was made with ${JSON.stringify(mirror[field])}`, {
       path, offset: 0, hint: 'Nothing was changed. It may belong to another index; `cairn repair` restores the right one.',
     });
   }
+}
+
+/** A metadata.json that was written by hand does not know the tag of the log; the manifest does. */
+export function withLogTag(metadata: IndexMetadata, mirror: Readonly<Record<string, unknown>> | null): IndexMetadata {
+  const logTag = metadata.logTag ?? metadataOfMirror(mirror)?.logTag;
+  return logTag === undefined ? metadata : { ...metadata, logTag };
 }
 
 /** The mirror of metadata.json in a manifest; null when it is not usable. */
@@ -143,6 +159,7 @@ function problemOf(value: object): string | null {
   }
   if (typeof m['owner'] !== 'string') return 'owner is not a string';
   if (m['timeline'] !== undefined && (typeof m['timeline'] !== 'string' || !TIMELINE.test(m['timeline']))) return `timeline does not match ${TIMELINE.source}`;
+  if (m['logTag'] !== undefined && (typeof m['logTag'] !== 'string' || !LOG_TAG.test(m['logTag']))) return `logTag does not match ${LOG_TAG.source}`;
   if (m['restoredFrom'] !== undefined && (typeof m['restoredFrom'] !== 'string' || m['restoredFrom'].length > 64)) return 'restoredFrom is not a backup id';
   return embedderProblem(m['embedder'], m['dimension'] as number);
 }

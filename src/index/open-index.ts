@@ -30,7 +30,7 @@ import type { IndexContext, IndexServices } from './index-context.ts';
 import { readMetadataFile } from './index-directory.ts';
 import { loadState, openSegments, type DamagedSegment } from './load-state.ts';
 import { Maintenance } from './maintenance.ts';
-import { requireSameIdentity } from './metadata.ts';
+import { requireSameIdentity, withLogTag } from './metadata.ts';
 import { newMemtable } from './memtables.ts';
 import { PartTable } from './part-table.ts';
 import { publishCopy, publishGeneration } from './publisher.ts';
@@ -62,12 +62,13 @@ class Recovery {
   async run(): Promise<DurableIndex> {
     const { lease } = this.#services;
     const started = this.#env.clock.monotonic();
-    const { metadata, hasChecksum } = await readMetadataFile(this.#env, this.#dir);
+    const { metadata: found, hasChecksum } = await readMetadataFile(this.#env, this.#dir);
     if (!hasChecksum) this.#notes.warnings.push(`${METADATA_FILE} has no checksum: damage of its values cannot be noticed`);
     lease.assertHeld();
     this.#notes.orphansRemoved.push(...(await sweepTempFiles(this.#env, this.#dir)));
     const { store, isFallback } = await loadState(this.#env, this.#dir, this.#notes);
-    requireSameIdentity(metadata, store.current.metadata, join(this.#dir, METADATA_FILE));
+    requireSameIdentity(found, store.current.metadata, join(this.#dir, METADATA_FILE));
+    const metadata = withLogTag(found, store.current.metadata);
     requireEpoch(store.current, lease.epoch, this.#dir);
     const files = new FileUse();
     const opener = new SegmentOpener(this.#env, this.#dir, this.#services, metadata.dimension, files);
@@ -103,14 +104,15 @@ class Recovery {
   async #openLog(metadata: IndexMetadata, table: PartTable, store: ManifestStore): Promise<OpenedWal> {
     const { lease, options } = this.#services;
     const after = store.current.flushedLsn;
+    const tag = metadata.logTag ?? null;
     table.publish(after, () => undefined);
     const onRecord = (record: WalRecord): Promise<void> => this.#replay(record, metadata.dimension, table);
     const walOptions = { syncMode: options.syncMode, syncIntervalMs: options.syncIntervalMs, maxFileBytes: options.walFileMaxBytes, stampTimes: options.archive };
-    const open = (mayCreate: boolean): Promise<OpenedWal> => openWal(this.#env, this.#walDir, { after: table.lsn, fence: lease, options: walOptions, mayCreate, onRecord });
+    const open = (mayCreate: boolean): Promise<OpenedWal> => openWal(this.#env, this.#walDir, { after: table.lsn, tag, fence: lease, options: walOptions, mayCreate, onRecord });
     const opened = await open(false).catch(async (error: unknown) => {
       if (!isLogDamage(error)) throw error;
       await this.#noteLogLoss(store, table.lsn, error);
-      await rescueLog({ env: this.#env, dir: this.#dir, walDir: this.#walDir, lease, notes: this.#notes, lastGood: table.lsn, flushedLsn: after }, error);
+      await rescueLog({ env: this.#env, dir: this.#dir, walDir: this.#walDir, lease, tag, notes: this.#notes, lastGood: table.lsn, flushedLsn: after }, error);
       return open(true);
     });
     this.#notes.tornTailBytes = opened.tornTailBytes;

@@ -9,7 +9,7 @@ import { WAL_DIRECTORY } from '../format/file-names.ts';
 import type { CairnError } from '../util/errors.ts';
 import { keepCopyInQuarantine, quarantine } from '../manifest/quarantine.ts';
 import { asLsn, type Lsn } from '../util/ids.ts';
-import { encodeRecord, recordBytes } from '../wal/record.ts';
+import { encodeRecord, recordBytes, type LogTag } from '../wal/record.ts';
 import { listWalFiles, type WalFileInfo } from '../wal/wal-files.ts';
 import { WalFileReader } from '../wal/wal-reader.ts';
 import { createWalFile, newSalt } from '../wal/wal-writer.ts';
@@ -21,6 +21,7 @@ export interface DamagedLog {
   readonly dir: string;
   readonly walDir: string;
   readonly lease: WriterLease;
+  readonly tag: LogTag | null;
   readonly notes: RecoveryNotes;
   /** Last LSN that was replayed, or flushedLsn. */
   readonly lastGood: Lsn;
@@ -50,7 +51,7 @@ export async function rescueLog(log: DamagedLog, damage: CairnError): Promise<vo
 }
 
 async function cutAtDamage(log: DamagedLog, file: WalFileInfo, damage: CairnError): Promise<void> {
-  const { env, dir, walDir, lease, lastGood, flushedLsn } = log;
+  const { env, dir, walDir, lease, tag, lastGood, flushedLsn } = log;
   log.notes.quarantined.push({ file: `${WAL_DIRECTORY}/${file.name}`, reason: damage.message });
   // Everything good in it is inside segments already, or it begins with the damage.
   if (lastGood <= flushedLsn || file.firstLsn > lastGood) {
@@ -58,15 +59,15 @@ async function cutAtDamage(log: DamagedLog, file: WalFileInfo, damage: CairnErro
     return;
   }
   const salt = newSalt(env);
-  const body = await goodRecords(env, file, lastGood, salt);
+  const body = await goodRecords(log, file, salt);
   await keepCopyInQuarantine(env, dir, file.name, walDir);
-  await createWalFile(env, walDir, { salt, epoch: lease.epoch, firstLsn: file.firstLsn }, body);
+  await createWalFile(env, walDir, { salt, epoch: lease.epoch, firstLsn: file.firstLsn, tag }, body);
 }
 
-async function goodRecords(env: Env, info: WalFileInfo, lastGood: Lsn, salt: number): Promise<readonly Uint8Array[]> {
+async function goodRecords({ env, tag, lastGood }: DamagedLog, info: WalFileInfo, salt: number): Promise<readonly Uint8Array[]> {
   const file = await env.open(info.path, 'read');
   try {
-    const reader = await WalFileReader.open(file, info.firstLsn);
+    const reader = await WalFileReader.open(file, info.firstLsn, tag);
     const encoded: Buffer[] = [];
     while (reader.nextLsn <= lastGood) {
       const record = await reader.next();

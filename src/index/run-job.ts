@@ -47,7 +47,7 @@ async function runFlush(env: Env, job: FlushJob): Promise<BuildResult> {
 async function newestDocs(env: Env, job: FlushJob): Promise<Map<string, Uint8Array>> {
   const newest = new Map<string, Uint8Array>();
   const walDir = join(job.dir, WAL_DIRECTORY);
-  await replayWal(env, walDir, { after: job.afterLsn, upTo: job.uptoLsn }, (record) => {
+  await replayWal(env, walDir, { after: job.afterLsn, upTo: job.uptoLsn, tag: job.logTag }, (record) => {
     const { puts, deletes } = decodeBatch(record.payload, `${walDir} at LSN ${record.lsn}`, 0);
     for (const key of deletes) newest.delete(key);
     for (const doc of puts) newest.set(peekDocHeader(doc).key, doc);

@@ -6,6 +6,7 @@ import type { SegmentEntry } from '../manifest/manifest.ts';
 import type { ContentVersions } from '../segment/layout.ts';
 import type { SegmentVerification } from '../segment/verify.ts';
 import type { Lsn, SegmentId } from '../util/ids.ts';
+import type { LogTag } from '../wal/record.ts';
 
 /** Build a segment from closed WAL files: of each key the newest version in (afterLsn, uptoLsn], without deleted keys. */
 export interface FlushJob {
@@ -14,6 +15,7 @@ export interface FlushJob {
   readonly segment: SegmentId;
   readonly afterLsn: Lsn;
   readonly uptoLsn: Lsn;
+  readonly logTag: LogTag | null;
   readonly dimension: number;
   readonly createdAt: string;
   readonly contentVersions: ContentVersions;

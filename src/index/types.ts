@@ -31,6 +31,8 @@ export interface IndexMetadata {
   readonly owner: string;
   /** History that the LSNs belong to: absent in the first one, new after each restore. See `timelineOf`. */
   readonly timeline?: string;
+  /** Names the log in its files (16 hex digits); new after each restore. Absent in indexes of before WAL layout 2: then nothing is checked. */
+  readonly logTag?: string;
   /** Backup that this history began with. */
   readonly restoredFrom?: string;
 }

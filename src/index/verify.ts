@@ -80,9 +80,9 @@ class Verification {
   }
 
   async log(): Promise<void> {
-    const { env, walDir, store } = this.#context;
+    const { env, walDir, store, metadata } = this.#context;
     await this.#file(WAL_DIRECTORY, async () => {
-      const report = await replayWal(env, walDir, { after: store.walNeededAfter }, () => requireNotCancelled(this.#signal));
+      const report = await replayWal(env, walDir, { after: store.walNeededAfter, tag: metadata.logTag ?? null }, () => requireNotCancelled(this.#signal));
       this.#files += Math.max(0, report.filesRead - 1);
       return report.payloadBytes;
     });

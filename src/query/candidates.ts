@@ -6,9 +6,9 @@ import type { SymbolKind } from '../format/doc.ts';
 import { normalizedStem, pathParts, type QueryName } from '../text/index.ts';
 import type { QueryPlan } from './query-plan.ts';
 import { inScope, partOfDoc } from './lexical.ts';
-import type { Scratch } from './scratch.ts';
+import { TouchList, type Scratch } from './scratch.ts';
 import { boundedLookup, type PartQuery } from './statistics.ts';
-import { selectTop } from './top-k.ts';
+import { selectTop, type Scores } from './top-k.ts';
 import type { Lane } from './types.ts';
 import { CANDIDATES, FEATURES } from './weights.ts';
 
@@ -90,31 +90,33 @@ export function docTie(parts: readonly PartQuery[]): (doc: number) => number {
 
 /** Best files by text: the best chunk, and half of the second best. */
 export function addLexical(list: CandidateList, parts: readonly PartQuery[], scratch: Scratch, limit: number): void {
-  const { docs, docTop } = scratch;
-  const score = (doc: number): number => (docTop[3 * doc] as number) + 0.5 * (docTop[3 * doc + 1] as number);
-  for (const doc of selectTop(docs.ids, docs.count, Math.max(CANDIDATES.lexical, limit), score, docTie(parts))) list.add(doc, 'lexical');
+  for (const doc of selectTop(scratch.docs, Math.max(CANDIDATES.lexical, limit), { values: scratch.docScores, stride: 1 }, docTie(parts))) list.add(doc, 'lexical');
+}
+
+/** The score of the best chunk of each doc. */
+function bestChunks({ docTop }: Scratch): Scores {
+  return { values: docTop, stride: 3 };
 }
 
 /** Files that hold the required phrases: candidates whatever else they match. */
 export function addScope(list: CandidateList, parts: readonly PartQuery[], scratch: Scratch, limit: number): void {
-  const docs: number[] = [];
+  const docs = new TouchList();
   for (const { scope, docBase, docCount } of parts) {
-    for (let local = 0; local < docCount; local++) if (scope.docs?.has(local) === true) docs.push(docBase + local);
+    for (let local = 0; local < docCount; local++) if (scope.docs?.has(local) === true) docs.add(docBase + local);
   }
-  const score = (doc: number): number => scratch.docTop[3 * doc] as number;
-  for (const doc of selectTop(docs, docs.length, Math.max(CANDIDATES.lexical, limit), score, docTie(parts))) list.add(doc, 'lexical');
+  for (const doc of selectTop(docs, Math.max(CANDIDATES.lexical, limit), bestChunks(scratch), docTie(parts))) list.add(doc, 'lexical');
 }
 
 /** Files with the most query words in their path. */
 export function addPaths(list: CandidateList, parts: readonly PartQuery[], scratch: Scratch): void {
   const { pathDocs, pathMass } = scratch;
-  for (const doc of selectTop(pathDocs.ids, pathDocs.count, CANDIDATES.path, (d) => pathMass[d] as number, docTie(parts))) list.add(doc, 'path');
+  for (const doc of selectTop(pathDocs, CANDIDATES.path, { values: pathMass, stride: 1 }, docTie(parts))) list.add(doc, 'path');
 }
 
 /** Files with the most query words in one definition name. */
 export function addDefinitions(list: CandidateList, parts: readonly PartQuery[], scratch: Scratch): void {
   const { definitionDocs, definitionBest } = scratch;
-  const best = selectTop(definitionDocs.ids, definitionDocs.count, CANDIDATES.definition, (d) => definitionBest[d] as number, docTie(parts));
+  const best = selectTop(definitionDocs, CANDIDATES.definition, { values: definitionBest, stride: 1 }, docTie(parts));
   for (const doc of best) if ((scratch.definitionBest[doc] as number) > 0) list.add(doc, 'symbol');
 }
 
@@ -147,8 +149,7 @@ export function addNames(list: CandidateList, parts: readonly PartQuery[], scrat
         else known.push(symbol);
       }
     }
-    const docs = [...symbolsOf.keys()];
-    const kept = selectTop(docs, docs.length, CANDIDATES.perName, (doc) => scratch.docTop[3 * doc] as number, docTie(parts));
+    const kept = selectTop(TouchList.of(symbolsOf.keys()), CANDIDATES.perName, bestChunks(scratch), docTie(parts));
     for (const doc of kept) noteName(list.add(doc, 'symbol'), symbolsOf.get(doc) as number[], wanted);
   }
 }
@@ -191,8 +192,7 @@ function docsWithStem(parts: readonly PartQuery[], scratch: Scratch, stems: read
       }
     }
   }
-  const ids = [...docs];
-  return selectTop(ids, ids.length, CANDIDATES.perName, (doc) => scratch.docTop[3 * doc] as number, docTie(parts));
+  return selectTop(TouchList.of(docs), CANDIDATES.perName, bestChunks(scratch), docTie(parts));
 }
 
 /** Counts for each candidate how many adjacent word pairs of the query are adjacent in a name of the file. */

@@ -4,11 +4,13 @@
  */
 import type { Bitset } from '../util/bitset.ts';
 import type { Postings } from '../segment/part.ts';
-import { GROUP_SHIFT, type Scratch, type TouchList } from './scratch.ts';
+import { GROUP_SHIFT, type Scratch } from './scratch.ts';
 import { idf, type PartQuery, type TermStatistics, type Totals } from './statistics.ts';
 import { BM25 } from './weights.ts';
 
 const { k1 } = BM25;
+/** The part of BM25's denominator that no length changes. */
+const BASE = k1 * (1 - BM25.b);
 
 /** Adds term number `bit` to the BM25 score and mask of every chunk in scope. */
 export function scoreText(parts: readonly PartQuery[], term: TermStatistics, bit: number, totals: Totals, scratch: Scratch): void {
@@ -19,7 +21,10 @@ export function scoreText(parts: readonly PartQuery[], term: TermStatistics, bit
     const path = term.postings.path[i] ?? null;
     if (path !== null) setPathWeights(query, path, scratch);
     const body = term.postings.body[i] ?? null;
-    if (body !== null) scoreBody(query, body, 1 << bit, weight, perLength, scratch);
+    if (body !== null) {
+      const isPlain = path === null && query.scope.docs === null && query.scope.chunks === null;
+      (isPlain ? scorePlainBody : scoreBody)(query, body, 1 << bit, weight, perLength, scratch);
+    }
     if (path !== null) scorePathOnly(query, path, 1 << bit, weight, perLength, scratch);
   });
 }
@@ -31,15 +36,28 @@ function setPathWeights(query: PartQuery, path: Postings, scratch: Scratch): voi
   }
 }
 
-function scoreBody(query: PartQuery, body: Postings, bit: number, weight: number, perLength: number, scratch: Scratch): void {
-  const { ids, values, count } = body;
-  const { chunkDocs, chunkLengths } = query.part;
-  const { pathLengths } = query.columns;
+/** What most queries spend most of their time on: every doc in scope, no path with the term. The sums are those of `scoreBody`. */
+function scorePlainBody(query: PartQuery, { ids, values, count }: Postings, bit: number, weight: number, perLength: number, scratch: Scratch): void {
+  const { chunkLengths } = query.columns;
+  const { chunkScores, chunkMasks, chunkGroups } = scratch;
+  const { chunkBase } = query;
+  for (let i = 0; i < count; i++) {
+    const local = ids[i] as number;
+    const chunk = chunkBase + local;
+    const frequency = values[i] as number;
+    chunkGroups[chunk >>> GROUP_SHIFT] = 1;
+    chunkMasks[chunk] = (chunkMasks[chunk] as number) | bit;
+    chunkScores[chunk] = (chunkScores[chunk] as number) + (weight * frequency) / (frequency + BASE + perLength * (chunkLengths[local] as number));
+  }
+}
+
+function scoreBody(query: PartQuery, { ids, values, count }: Postings, bit: number, weight: number, perLength: number, scratch: Scratch): void {
+  const { chunkDocs } = query.part;
+  const { chunkLengths } = query.columns;
   const docs = query.scope.docs?.words ?? null;
   const inChunks = query.scope.chunks;
   const { chunkScores, chunkMasks, chunkGroups, pathWeights } = scratch;
   const { docBase, chunkBase } = query;
-  const base = k1 * (1 - BM25.b);
   for (let i = 0; i < count; i++) {
     const local = ids[i] as number;
     const doc = chunkDocs[local] as number;
@@ -47,10 +65,9 @@ function scoreBody(query: PartQuery, body: Postings, bit: number, weight: number
     if (inChunks !== null && !inChunks.has(local)) continue;
     const chunk = chunkBase + local;
     const frequency = (values[i] as number) + (pathWeights[docBase + doc] as number);
-    const length = (chunkLengths[local] as number) + (pathLengths[doc] as number);
     chunkGroups[chunk >>> GROUP_SHIFT] = 1;
     chunkMasks[chunk] = (chunkMasks[chunk] as number) | bit;
-    chunkScores[chunk] = (chunkScores[chunk] as number) + (weight * frequency) / (frequency + base + perLength * length);
+    chunkScores[chunk] = (chunkScores[chunk] as number) + (weight * frequency) / (frequency + BASE + perLength * (chunkLengths[local] as number));
   }
 }
 
@@ -58,7 +75,6 @@ function scoreBody(query: PartQuery, body: Postings, bit: number, weight: number
 function scorePathOnly(query: PartQuery, path: Postings, bit: number, weight: number, perLength: number, scratch: Scratch): void {
   const { part, columns, scope, docBase, chunkBase } = query;
   const { chunkScores, chunkMasks, chunkGroups, pathWeights } = scratch;
-  const base = k1 * (1 - BM25.b);
   for (let i = 0; i < path.count; i++) {
     const doc = path.ids[i] as number;
     const frequency = pathWeights[docBase + doc] as number;
@@ -68,10 +84,9 @@ function scorePathOnly(query: PartQuery, path: Postings, bit: number, weight: nu
     for (let local = part.chunkStart(doc); local < end; local++) {
       const chunk = chunkBase + local;
       if (((chunkMasks[chunk] as number) & bit) !== 0 || !inScope(scope.chunks, local)) continue;
-      const length = (part.chunkLengths[local] as number) + (columns.pathLengths[doc] as number);
       chunkGroups[chunk >>> GROUP_SHIFT] = 1;
       chunkMasks[chunk] = (chunkMasks[chunk] as number) | PATH_ONLY;
-      chunkScores[chunk] = (chunkScores[chunk] as number) + (weight * frequency) / (frequency + base + perLength * length);
+      chunkScores[chunk] = (chunkScores[chunk] as number) + (weight * frequency) / (frequency + BASE + perLength * (columns.chunkLengths[local] as number));
     }
   }
 }
@@ -83,46 +98,48 @@ export function inScope(set: Bitset | null, id: number): boolean {
   return set === null || set.has(id);
 }
 
-/** The three best chunk scores of each doc with one. The chunks of a doc lie together, so they stay in registers. */
+/** The three best chunk scores of each doc with one, and the sum that files are chosen by. */
 export function collectTops(parts: readonly PartQuery[], scratch: Scratch): void {
   for (const query of parts) collectTopsOf(query, scratch);
 }
 
-function collectTopsOf({ part, docBase, chunkBase, chunkCount }: PartQuery, { chunkGroups, chunkScores, docTop, docs }: Scratch): void {
-  const { chunkDocs } = part;
-  const end = chunkBase + chunkCount;
-  let doc = -1;
-  let [first, second, third] = [0, 0, 0];
-  for (let group = chunkBase >>> GROUP_SHIFT; group << GROUP_SHIFT < end; group++) {
-    if (chunkGroups[group] === 0) continue;
-    const groupEnd = Math.min(end, (group + 1) << GROUP_SHIFT);
-    for (let chunk = group << GROUP_SHIFT; chunk < groupEnd; chunk++) {
-      const score = chunkScores[chunk] as number;
-      if (score === 0) continue;
-      const owner = chunkDocs[chunk - chunkBase] as number;
-      if (owner !== doc) {
-        if (doc >= 0) noteTop(docTop, docs, docBase + doc, first, second, third);
-        doc = owner;
-        first = second = third = 0;
-      }
-      if (score > first) {
-        third = second;
-        second = first;
-        first = score;
-      } else if (score > second) {
-        third = second;
-        second = score;
-      } else if (score > third) third = score;
+/**
+ * Scores are never negative, and such floats are ordered as their bits are: maxima of integers need no branch, which nobody could
+ * foretell here.
+ */
+function collectTopsOf({ part, docCount, docBase, chunkBase }: PartQuery, { chunkGroups, chunkScores, docTop, docScores, docs }: Scratch): void {
+  const bits = new Int32Array(chunkScores.buffer);
+  const topBits = new Int32Array(docTop.buffer);
+  let end = chunkBase + part.chunkStart(0);
+  for (let local = 0; local < docCount; local++) {
+    const start = end;
+    end = chunkBase + part.chunkStart(local + 1);
+    if (start === end || !isAnyMarked(chunkGroups, start >>> GROUP_SHIFT, (end - 1) >>> GROUP_SHIFT)) continue;
+    let [first, second, third] = [0, 0, 0];
+    for (let chunk = start; chunk < end; chunk++) {
+      const score = bits[chunk] as number;
+      // The smaller of each pair goes on to the next place. (a - b) & ((a - b) >> 31) is the negative part of a - b.
+      const under = (score - first) & ((score - first) >> 31);
+      const left = first + under;
+      first = score - under;
+      const underSecond = (left - second) & ((left - second) >> 31);
+      const last = second + underSecond;
+      second = left - underSecond;
+      third = last - ((last - third) & ((last - third) >> 31));
     }
+    if (first === 0) continue;
+    const doc = docBase + local;
+    docs.add(doc);
+    topBits[3 * doc] = first;
+    topBits[3 * doc + 1] = second;
+    topBits[3 * doc + 2] = third;
+    docScores[doc] = (docTop[3 * doc] as number) + 0.5 * (docTop[3 * doc + 1] as number);
   }
-  if (doc >= 0) noteTop(docTop, docs, docBase + doc, first, second, third);
 }
 
-function noteTop(docTop: Float32Array, docs: TouchList, doc: number, first: number, second: number, third: number): void {
-  docs.add(doc);
-  docTop[3 * doc] = first;
-  docTop[3 * doc + 1] = second;
-  docTop[3 * doc + 2] = third;
+function isAnyMarked(groups: Uint8Array, from: number, to: number): boolean {
+  for (let group = from; group <= to; group++) if (groups[group] !== 0) return true;
+  return false;
 }
 
 /** Words in paths: mask, and idf mass for the path candidates. */

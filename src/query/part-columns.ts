@@ -26,6 +26,8 @@ const MAX_STEMS = 32_768;
 export class PartColumns {
   /** Terms of the path, with their weights; added to the length of each chunk. */
   pathLengths = new Uint16Array(0);
+  /** Per chunk: its terms and those of the path. */
+  chunkLengths = new Uint32Array(0);
   /** Terms of all chunks of the doc, path terms included. */
   textLengths = new Float64Array(0);
   /** Order of docs with equal scores: shallow first, then by a hash of the key. The same for the same key in any part. */
@@ -46,12 +48,10 @@ export class PartColumns {
   extend(docCount: number): void {
     if (docCount <= this.#docs) return;
     if (docCount > this.pathLengths.length) this.#grow(Math.max(docCount, this.pathLengths.length * 2));
+    const chunks = this.#part.chunkStart(docCount);
+    if (chunks > this.chunkLengths.length) this.chunkLengths = grown(new Uint32Array(Math.max(this.#part.chunkCount, chunks)), this.chunkLengths);
     const symbols = this.#part.symbolStart(docCount);
-    if (symbols > this.members.length) {
-      const grown = new Uint8Array(Math.max(this.#part.symbolCount, symbols));
-      grown.set(this.members);
-      this.members = grown;
-    }
+    if (symbols > this.members.length) this.members = grown(new Uint8Array(Math.max(this.#part.symbolCount, symbols)), this.members);
     for (let doc = this.#docs; doc < docCount; doc++) this.#add(doc);
     this.#docs = docCount;
   }
@@ -75,7 +75,6 @@ export class PartColumns {
   }
 
   #grow(capacity: number): void {
-    const grown = <T extends Uint8Array | Uint16Array | Float64Array>(next: T, old: T): T => (next.set(old), next);
     this.pathLengths = grown(new Uint16Array(capacity), this.pathLengths);
     this.textLengths = grown(new Float64Array(capacity), this.textLengths);
     this.ties = grown(new Float64Array(capacity), this.ties);
@@ -92,7 +91,10 @@ export class PartColumns {
     const from = part.chunkStart(doc);
     const to = part.chunkStart(doc + 1);
     let total = (to - from) * length;
-    for (let chunk = from; chunk < to; chunk++) total += part.chunkLengths[chunk] as number;
+    for (let chunk = from; chunk < to; chunk++) {
+      total += part.chunkLengths[chunk] as number;
+      this.chunkLengths[chunk] = (part.chunkLengths[chunk] as number) + length;
+    }
     this.textLengths[doc] = total;
     this.ties[doc] = directories.length * 2 ** 32 + hash(key);
     const sides = sideKinds(key);
@@ -113,6 +115,11 @@ export class PartColumns {
     }
     return length;
   }
+}
+
+function grown<T extends Uint8Array | Uint16Array | Uint32Array | Float64Array>(next: T, old: T): T {
+  next.set(old);
+  return next;
 }
 
 const columnsOf = new WeakMap<IndexPart, PartColumns>();

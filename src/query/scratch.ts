@@ -11,6 +11,12 @@ export class TouchList {
   ids = new Int32Array(256);
   count = 0;
 
+  static of(ids: Iterable<number>): TouchList {
+    const list = new TouchList();
+    for (const id of ids) list.add(id);
+    return list;
+  }
+
   add(id: number): void {
     if (this.count === this.ids.length) {
       const grown = new Int32Array(this.count * 2);
@@ -41,6 +47,8 @@ export class Scratch {
   chunkGroups = new Uint8Array(0);
   /** Per doc: its three best chunk scores. */
   docTop = new Float32Array(0);
+  /** Per doc of `docs`: the best, and half of the second best. */
+  docScores = new Float64Array(0);
   readonly docs = new TouchList();
   /** Per doc: words in its path, and their idf mass. */
   pathMasks = new Uint32Array(0);
@@ -74,7 +82,7 @@ export class Scratch {
   /** Bytes kept between queries. */
   get memoryBytes(): number {
     const arrays = [
-      this.chunkScores, this.chunkMasks, this.chunkGroups, this.docTop, this.docs.ids, this.pathMasks, this.pathMass, this.pathDocs.ids, this.definitionMasks,
+      this.chunkScores, this.chunkMasks, this.chunkGroups, this.docTop, this.docScores, this.docs.ids, this.pathMasks, this.pathMass, this.pathDocs.ids, this.definitionMasks,
       this.definitionBest, this.definitionDocs.ids, this.symbolMass, this.symbolGroups, this.commentScores, this.definitionScores, this.pathScores,
       this.pathWeights, this.centroids, this.nearDocs.ids, this.cosines, this.slots,
     ];
@@ -100,6 +108,7 @@ export class Scratch {
     if (docs <= this.slots.length) return;
     const size = roomFor(docs);
     this.docTop = new Float32Array(3 * size);
+    this.docScores = new Float64Array(size);
     this.pathMasks = new Uint32Array(size);
     this.pathMass = new Float32Array(size);
     this.definitionMasks = new Uint32Array(size);

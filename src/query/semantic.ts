@@ -40,7 +40,7 @@ export function addNearest(list: CandidateList, parts: readonly PartQuery[], scr
       if ((out[local] as number) > 0 && inScope(scope.docs, local)) nearDocs.add(docBase + local);
     }
   }
-  for (const doc of selectTop(nearDocs.ids, nearDocs.count, CANDIDATES.semantic, (d) => scratch.centroids[d] as number, docTie(parts))) list.add(doc, 'semantic');
+  for (const doc of selectTop(nearDocs, CANDIDATES.semantic, { values: scratch.centroids, stride: 1 }, docTie(parts))) list.add(doc, 'semantic');
 }
 
 /** Raw values of the vector features of one candidate. */

@@ -167,8 +167,16 @@ function countText(query: PartQuery, body: Postings | null, pathChunks: number, 
   const { ids, count } = body;
   const { chunkDocs } = query.part;
   const live = query.view.live?.words ?? null;
-  const { pathWeights } = scratch;
   let last = -1;
+  if (live === null && pathChunks === 0) {
+    for (let i = 0; i < count; i++) {
+      const doc = chunkDocs[ids[i] as number] as number;
+      if (doc !== last) docs++;
+      last = doc;
+    }
+    return { docs, chunks: count };
+  }
+  const { pathWeights } = scratch;
   for (let i = 0; i < count; i++) {
     const doc = chunkDocs[ids[i] as number] as number;
     if (live !== null && ((live[doc >>> 5] as number) & (1 << (doc & 31))) === 0) continue;

@@ -1,14 +1,22 @@
 /** Selection of the k best ids by score, without sorting everything. Owns tie-breaking: equal scores go by the smaller tie value. */
 
+import type { TouchList } from './scratch.ts';
+
+/** Scores by id: values[id * stride]. */
+export interface Scores {
+  readonly values: Float32Array | Float64Array;
+  readonly stride: number;
+}
+
 /**
- * The k ids with the highest score, best first. `score` and `tie` are looked up by id; `tie` must not depend on how docs are
- * spread over parts, so that the same docs give the same selection however they are stored.
+ * The k ids with the highest score, best first. `tie` is looked up by id and must not depend on how docs are spread over parts,
+ * so that the same docs give the same selection however they are stored.
  */
-export function selectTop(ids: ArrayLike<number>, count: number, k: number, score: (id: number) => number, tie: (id: number) => number): number[] {
+export function selectTop({ ids, count }: TouchList, k: number, { values, stride }: Scores, tie: (id: number) => number): number[] {
   if (k <= 0) return [];
   const heap: number[] = [];
   const scores: number[] = [];
-  const worse = (s: number, id: number, t: number, other: number): boolean => s < t || (s === t && tie(id) > tie(other));
+  const worse = (s: number, id: number, other: number, otherId: number): boolean => s < other || (s === other && tie(id) > tie(otherId));
   const siftDown = (at: number, s: number, id: number): void => {
     const size = heap.length;
     for (;;) {
@@ -24,14 +32,19 @@ export function selectTop(ids: ArrayLike<number>, count: number, k: number, scor
     heap[at] = id;
     scores[at] = s;
   };
-  for (let i = 0; i < count; i++) {
+  const first = Math.min(k, count);
+  for (let i = 0; i < first; i++) {
+    heap.push(ids[i] as number);
+    scores.push(values[(ids[i] as number) * stride] as number);
+  }
+  if (first === k) for (let at = (k >> 1) - 1; at >= 0; at--) siftDown(at, scores[at] as number, heap[at] as number);
+  let floor = scores[0] as number;
+  for (let i = first; i < count; i++) {
     const id = ids[i] as number;
-    const s = score(id);
-    if (heap.length < k) {
-      heap.push(id);
-      scores.push(s);
-      if (heap.length === k) for (let at = (k >> 1) - 1; at >= 0; at--) siftDown(at, scores[at] as number, heap[at] as number);
-    } else if (worse(scores[0] as number, heap[0] as number, s, id)) siftDown(0, s, id);
+    const s = values[id * stride] as number;
+    if (s < floor || !worse(floor, heap[0] as number, s, id)) continue;
+    siftDown(0, s, id);
+    floor = scores[0] as number;
   }
   return heap.map((id, i) => ({ id, s: scores[i] as number })).sort((a, b) => b.s - a.s || tie(a.id) - tie(b.id)).map((entry) => entry.id);
 }

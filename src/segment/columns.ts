@@ -3,6 +3,7 @@
  * Which columns, and how long, both sides know from the counts; the reader hands out views, without a copy.
  */
 import type { SectionSink } from '../format/container-writer.ts';
+import { GrowableU32 } from '../format/growable-u32.ts';
 import { CairnError } from '../util/errors.ts';
 
 const ALIGNMENT = 8;
@@ -17,6 +18,53 @@ export async function writeColumns(sink: SectionSink, columns: readonly ArrayBuf
     await sink.write(PADDING.subarray(0, padded(column.byteLength) - column.byteLength));
   }
   await sink.end();
+}
+
+/** Values of a streamed column that are gathered before they go to the file. */
+const GATHERED = 16 * 1024;
+
+/** Writes columns value by value, in memory of one piece. Call `next` between rows, `endColumn` after each column, `end` after all. */
+export class ColumnStream {
+  readonly #sink: SectionSink;
+  readonly #words = new GrowableU32(GATHERED);
+  #bytes = 0;
+
+  constructor(sink: SectionSink) {
+    this.#sink = sink;
+  }
+
+  push(value: number): void {
+    this.#words.push(value);
+  }
+
+  /** Writes what was gathered when it is enough. */
+  async next(width: 4 | 1): Promise<void> {
+    if (this.#words.length >= GATHERED) await this.#flush(width);
+  }
+
+  async endColumn(width: 4 | 1): Promise<void> {
+    await this.#flush(width);
+    await this.#sink.write(PADDING.subarray(0, padded(this.#bytes) - this.#bytes));
+    this.#bytes = 0;
+  }
+
+  /** A column that is at hand. */
+  async whole(column: ArrayBufferView): Promise<void> {
+    await this.#sink.write(new Uint8Array(column.buffer, column.byteOffset, column.byteLength));
+    await this.#sink.write(PADDING.subarray(0, padded(column.byteLength) - column.byteLength));
+  }
+
+  end(): Promise<void> {
+    return this.#sink.end();
+  }
+
+  async #flush(width: 4 | 1): Promise<void> {
+    const words = this.#words.array.subarray(0, this.#words.length);
+    const bytes = width === 1 ? Uint8Array.from(words) : new Uint8Array(words.buffer, 0, words.byteLength);
+    await this.#sink.write(bytes);
+    this.#bytes += bytes.length;
+    this.#words.clear();
+  }
 }
 
 /** Takes columns off a loaded section in the order in which they were written. */

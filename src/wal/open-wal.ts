@@ -16,8 +16,8 @@ import { WAL_HEADER_BYTES } from '../format/constants.ts';
 import { readExactly } from '../format/container.ts';
 import { walFile } from '../format/file-names.ts';
 import { CairnError } from '../util/errors.ts';
-import { asLsn, type Epoch, type Lsn } from '../util/ids.ts';
-import { encodeWalHeader } from './record.ts';
+import { asLsn, type Lsn } from '../util/ids.ts';
+import { encodeWalHeader, type LogTag, type WalHeader } from './record.ts';
 import { replayWal, type ReplayHandler, type ReplayReport, type WalTail } from './wal-reader.ts';
 import { createWalFile, newSalt, WalWriter, type WalFence, type WalOptions, type WalPosition } from './wal-writer.ts';
 
@@ -26,6 +26,8 @@ export interface OpenWalRequest {
   readonly after: Lsn;
   readonly fence: WalFence;
   readonly options: WalOptions;
+  /** Names this log in each new file. null: the log has no tag, and files of any are taken. */
+  readonly tag: LogTag | null;
   /** False for an index that exists: then a WAL directory without a file is a loss and refused with CORRUPT. */
   readonly mayCreate: boolean;
   readonly onRecord: ReplayHandler;
@@ -44,14 +46,15 @@ const COPY_BYTES = 1024 * 1024;
 export async function openWal(env: Env, dir: string, request: OpenWalRequest): Promise<OpenedWal> {
   await requireDirectory(env, dir, request);
   const tempFilesRemoved = await sweepTempFiles(env, dir);
-  const replay = await replayWal(env, dir, { after: request.after }, request.onRecord);
+  const replay = await replayWal(env, dir, { after: request.after, tag: request.tag }, request.onRecord);
   if (replay.maxEpoch > request.fence.epoch) {
     throw new CairnError('FENCED', `${dir} was written under epoch ${replay.maxEpoch}, ours is ${request.fence.epoch}`, { path: dir, hint: 'Another daemon has taken over this data directory.' });
   }
   if (replay.tail === null && !request.mayCreate) throw logMissing(dir, request.after);
   request.fence.assertHeld();
-  const at = await positionFor(env, dir, replay, request.fence.epoch);
-  const writer = new WalWriter(env, dir, request.fence, request.options, at);
+  const { epoch } = request.fence;
+  const at = await positionFor(env, dir, replay, { epoch, tag: request.tag });
+  const writer = new WalWriter(env, dir, request.fence, { ...request.options, tag: request.tag }, at);
   return { writer, replay, tornTailBytes: replay.tail?.tornBytes ?? 0, tempFilesRemoved };
 }
 
@@ -66,27 +69,30 @@ function logMissing(dir: string, after: Lsn): CairnError {
   return new CairnError('CORRUPT', `${dir} holds no log file: writes after LSN ${after} are lost`, { path: dir, hint: 'Restore the file, or re-index from the sources.' });
 }
 
-async function positionFor(env: Env, dir: string, replay: ReplayReport, epoch: Epoch): Promise<WalPosition> {
+/** What new headers say. */
+type Ours = Pick<WalHeader, 'epoch' | 'tag'>;
+
+async function positionFor(env: Env, dir: string, replay: ReplayReport, ours: Ours): Promise<WalPosition> {
   const { tail } = replay;
   const nextLsn = asLsn(replay.lastLsn + 1);
   // A log that ends below what segments hold cannot be continued in its last file: LSNs in a file have no gaps.
-  if (tail === null || tail.lastLsn !== replay.lastLsn || tail.sealed) return newFile(env, dir, nextLsn, epoch);
-  await rewriteTail(env, dir, tail, epoch);
+  if (tail === null || tail.lastLsn !== replay.lastLsn || tail.sealed) return newFile(env, dir, nextLsn, ours);
+  await rewriteTail(env, dir, tail, ours);
   return { file: await env.open(tail.file.path, 'update'), firstLsn: tail.file.firstLsn, bytes: tail.goodBytes, salt: tail.header.salt, nextLsn };
 }
 
 /** Replaces a sealed file without records, which begins with the same LSN. */
-async function newFile(env: Env, dir: string, firstLsn: Lsn, epoch: Epoch): Promise<WalPosition> {
+async function newFile(env: Env, dir: string, firstLsn: Lsn, ours: Ours): Promise<WalPosition> {
   const salt = newSalt(env);
-  const bytes = await createWalFile(env, dir, { salt, epoch, firstLsn }, []);
+  const bytes = await createWalFile(env, dir, { ...ours, salt, firstLsn }, []);
   return { file: await env.open(join(dir, walFile(firstLsn)), 'update'), firstLsn, bytes, salt, nextLsn: firstLsn };
 }
 
-async function rewriteTail(env: Env, dir: string, tail: WalTail, epoch: Epoch): Promise<void> {
+async function rewriteTail(env: Env, dir: string, tail: WalTail, ours: Ours): Promise<void> {
   const source = await env.open(tail.file.path, 'read');
   try {
     await createFileAtomic(env, dir, tail.file.name, async (target) => {
-      await target.write(encodeWalHeader({ ...tail.header, epoch, baseLength: tail.goodBytes }), 0);
+      await target.write(encodeWalHeader({ ...tail.header, ...ours, baseLength: tail.goodBytes }), 0);
       await copyRange(source, target, WAL_HEADER_BYTES, tail.goodBytes);
     });
   } finally {

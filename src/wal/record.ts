@@ -7,7 +7,15 @@ import { CairnError } from '../util/errors.ts';
 import { asEpoch, asLsn, type Epoch, type Lsn } from '../util/ids.ts';
 import { MAX_WAL_PAYLOAD_BYTES, MIN_READABLE_WAL, WAL_ALIGNMENT, WAL_HEADER_BYTES, WAL_LAYOUT, WAL_MAGIC, WAL_RECORD_HEADER_BYTES } from '../format/constants.ts';
 
+/**
+ * Names one log, that is one history of LSNs: 16 hex digits, drawn when an index is created and again by each restore. A file of
+ * another log can have the same LSNs, whole records and a good checksum.
+ */
+export type LogTag = string;
+
 export interface WalHeader {
+  /** null in files of layout 1, and of logs that have no tag. */
+  readonly tag: LogTag | null;
   /** Seed of every record checksum: bytes of another WAL file (or of a WAL that was indexed as data) never pass as records. */
   readonly salt: number;
   readonly epoch: Epoch;
@@ -31,7 +39,10 @@ export interface RecordToWrite {
   readonly payload: Uint8Array;
 }
 
-/** magic 8 · layout u32 · minReader u32 · salt u32 · zero u32 · epoch u64 · firstLsn u64 · baseLength u64 · zeros · crc32 of the first 60 bytes */
+const NO_TAG = '0000000000000000';
+export const LOG_TAG_OFFSET = 48;
+
+/** magic 8 · layout u32 · minReader u32 · salt u32 · zero u32 · epoch u64 · firstLsn u64 · baseLength u64 · tag 8 bytes · zeros · crc32 of the first 60 bytes */
 export function encodeWalHeader(header: WalHeader): Buffer {
   const writer = new ByteWriter()
     .bytes(Buffer.from(WAL_MAGIC, 'latin1'))
@@ -41,7 +52,8 @@ export function encodeWalHeader(header: WalHeader): Buffer {
     .u32(0)
     .u64(header.epoch)
     .u64(header.firstLsn)
-    .u64(header.baseLength);
+    .u64(header.baseLength)
+    .bytes(Buffer.from(header.tag ?? NO_TAG, 'hex'));
   writer.zeros(WAL_HEADER_BYTES - 4 - writer.length);
   return writer.u32(crc32(writer.view())).finish();
 }
@@ -58,7 +70,9 @@ export function decodeWalHeader(bytes: Buffer, path: string): WalHeader {
   if (layout < MIN_READABLE_WAL) throw reader.fail(`WAL layout ${layout} is too old`, 'UNSUPPORTED', 8);
   const salt = reader.u32();
   reader.u32();
-  return { salt, epoch: asEpoch(reader.u64()), firstLsn: asLsn(reader.u64()), baseLength: reader.u64() };
+  const [epoch, firstLsn, baseLength] = [asEpoch(reader.u64()), asLsn(reader.u64()), reader.u64()];
+  const tag = layout === 1 ? NO_TAG : bytes.toString('hex', LOG_TAG_OFFSET, LOG_TAG_OFFSET + 8);
+  return { salt, epoch, firstLsn, baseLength, tag: tag === NO_TAG ? null : tag };
 }
 
 /** Bytes of a record with a payload of `length` bytes. */

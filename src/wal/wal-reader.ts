@@ -7,19 +7,22 @@
  *  3. In a file that is not the last, a bad record before its end is CORRUPT.
  *  4. In the last file a bad record ends the log (torn tail), unless a valid record behind it says that the bad one was
  *     already synced, or it lies below the header's baseLength: then it is CORRUPT. Nothing is skipped silently.
- *  5. Unknown types below WAL_OPTIONAL_FROM are refused with NEWER_FORMAT, others are skipped; those carry the LSN that comes
+ *  5. A file whose header names another log is CORRUPT as a whole.
+ *  6. Unknown types below WAL_OPTIONAL_FROM are refused with NEWER_FORMAT, others are skipped; those carry the LSN that comes
  *     next and take none.
  */
 import type { Env, EnvFile } from '../env/env.ts';
 import { WAL_ALIGNMENT, WAL_HEADER_BYTES, WAL_OPTIONAL_FROM, WAL_RECORD_HEADER_BYTES, WAL_TYPE_BATCH, WAL_TYPE_SEAL } from '../format/constants.ts';
 import { CairnError } from '../util/errors.ts';
 import { asLsn, type Epoch, type Lsn } from '../util/ids.ts';
-import { checkRecord, decodeWalHeader, peekRecord, recordBytes, type RecordHeader, type WalHeader, type WalRecord } from './record.ts';
+import { checkRecord, decodeWalHeader, LOG_TAG_OFFSET, peekRecord, recordBytes, type LogTag, type RecordHeader, type WalHeader, type WalRecord } from './record.ts';
 import { isPassed, listWalFiles, type WalFileInfo } from './wal-files.ts';
 
 export interface ReplayRange {
   /** Records up to and including this LSN are not handed out. */
   readonly after: Lsn;
+  /** The log that is expected; a file that names another one is CORRUPT. null: any. Files without a tag are taken as before. */
+  readonly tag: LogTag | null;
   /** Stop after this LSN, which must be there (CORRUPT otherwise). Absent: to the end of the log. */
   readonly upTo?: Lsn;
   /** Sees the records that take no LSN (seal, time), in their place, in all files that are read. */
@@ -106,7 +109,7 @@ class Replay {
     const file = await env.open(info.path, 'read');
     try {
       this.#filesRead++;
-      const reader = await WalFileReader.open(file, info.firstLsn);
+      const reader = await WalFileReader.open(file, info.firstLsn, this.#range.tag);
       if (info.firstLsn > this.#lastLsn + 1) {
         throw new CairnError('CORRUPT', `${info.path}: the log jumps from LSN ${this.#lastLsn} to ${info.firstLsn}`, { path: info.path, offset: 0 });
       }
@@ -182,9 +185,12 @@ export class WalFileReader {
     this.#nextLsn = header.firstLsn;
   }
 
-  static async open(file: EnvFile, firstLsn: Lsn): Promise<WalFileReader> {
+  static async open(file: EnvFile, firstLsn: Lsn, tag: LogTag | null): Promise<WalFileReader> {
     const header = decodeWalHeader(await file.read(0, WAL_HEADER_BYTES), file.path);
     if (header.firstLsn !== firstLsn) throw new CairnError('CORRUPT', `${file.path}: the header says LSN ${header.firstLsn}`, { path: file.path, offset: 32 });
+    if (tag !== null && header.tag !== null && header.tag !== tag) {
+      throw new CairnError('CORRUPT', `${file.path}: the file belongs to another log (${header.tag}, this one is ${tag})`, { path: file.path, offset: LOG_TAG_OFFSET, hint: 'Was it copied here from another index, or from a time before a restore?' });
+    }
     return new WalFileReader(file, header, await file.size());
   }
 

@@ -18,7 +18,7 @@ import { WAL_HEADER_BYTES, WAL_OPTIONAL_FROM, WAL_TYPE_BATCH, WAL_TYPE_SEAL, WAL
 import { walFile } from '../format/file-names.ts';
 import { CairnError } from '../util/errors.ts';
 import { asLsn, type Epoch, type Lsn } from '../util/ids.ts';
-import { encodeTime, encodeWalHeader, frameRecords, recordBytes, requirePayloadLimit, type RecordToWrite } from './record.ts';
+import { encodeTime, encodeWalHeader, frameRecords, recordBytes, requirePayloadLimit, type LogTag, type RecordToWrite, type WalHeader } from './record.ts';
 
 export type WalSyncMode = 'always' | 'interval' | 'off';
 
@@ -92,7 +92,7 @@ export class WalWriter {
   readonly #env: Env;
   readonly #dir: string;
   readonly #fence: WalFence;
-  readonly #options: WalOptions;
+  readonly #options: WalOptions & { readonly tag: LogTag | null };
   readonly #queue: (Append | Control)[] = [];
   #file: EnvFile | null;
   #firstLsn: Lsn;
@@ -114,7 +114,7 @@ export class WalWriter {
   readonly #counters = { bytesWritten: 0, records: 0, groups: 0, syncs: 0, filesCreated: 0 };
 
   /** Made by openWal: everything up to `at.nextLsn - 1` is synced. */
-  constructor(env: Env, dir: string, fence: WalFence, options: WalOptions, at: WalPosition) {
+  constructor(env: Env, dir: string, fence: WalFence, options: WalOptions & { readonly tag: LogTag | null }, at: WalPosition) {
     this.#env = env;
     this.#dir = dir;
     this.#fence = fence;
@@ -378,7 +378,7 @@ export class WalWriter {
     this.#fence.assertHeld();
     this.#salt = newSalt(this.#env);
     const body = frameRecords(records, asLsn(firstLsn - 1), this.#salt);
-    const bytes = await createWalFile(this.#env, this.#dir, { salt: this.#salt, epoch: this.#fence.epoch, firstLsn }, body.parts);
+    const bytes = await createWalFile(this.#env, this.#dir, { salt: this.#salt, epoch: this.#fence.epoch, firstLsn, tag: this.#options.tag }, body.parts);
     this.#firstLsn = firstLsn;
     this.#position = bytes;
     this.#counters.bytesWritten += bytes;
@@ -412,7 +412,7 @@ export function newSalt(env: Env): number {
 }
 
 /** Creates (or replaces, when nothing in it was synced) a WAL file with `body` as its synced base. Returns its length. */
-export async function createWalFile(env: Env, dir: string, header: { salt: number; epoch: Epoch; firstLsn: Lsn }, body: readonly Uint8Array[]): Promise<number> {
+export async function createWalFile(env: Env, dir: string, header: Omit<WalHeader, 'baseLength'>, body: readonly Uint8Array[]): Promise<number> {
   const baseLength = body.reduce((sum, part) => sum + part.length, WAL_HEADER_BYTES);
   await createFileAtomic(env, dir, walFile(header.firstLsn), async (file) => {
     await file.write([encodeWalHeader({ ...header, baseLength }), ...body], 0);

@@ -1,7 +1,7 @@
 // Restores to a point in time equal the model at that point, for random points of random histories.
 import assert from 'node:assert/strict';
-import { existsSync, readdirSync, rmSync } from 'node:fs';
-import { join } from 'node:path';
+import { copyFileSync, existsSync, readdirSync, rmSync } from 'node:fs';
+import { basename, join } from 'node:path';
 import test from 'node:test';
 import { CairnError, isCairnError } from '../../src/util/errors.ts';
 import { seededRandom, testSeed } from '../support/random.ts';
@@ -123,6 +123,34 @@ test('[1.29] an index made anew under the same name does not get the log of the 
   await assert.rejects(restored(one, { toLsn: 7 }), (error) => isCairnError(error, 'NOT_FOUND'), 'the only backup is of another history');
   await one.engine.backups.create('sample', 'manual');
   assert.deepEqual((await restored(one, { toLsn: 7 })).content, { b: 7 });
+});
+
+test('[1.29] an archived log file of another index is refused', async (t) => {
+  const one = await newSample(t, { options: { archive: true } });
+  await one.engine.create({ name: 'other', kind: 'code', dimension: 4 });
+  for (const name of ['sample', 'other']) {
+    await one.commit({ a: 1 }, name);
+    await one.engine.backups.create(name, 'manual');
+    for (let n = 2; n <= 4; n++) {
+      await one.commit({ [name]: n }, name);
+      await (await one.index(name)).persist('test');
+    }
+  }
+  const filesOf = (name: string): string[] => {
+    const dir = join(one.dataDir, 'archive', name);
+    const [timeline = ''] = readdirSync(dir);
+    return readdirSync(join(dir, timeline)).sort().map((file) => join(dir, timeline, file));
+  };
+  const [mine, theirs] = [filesOf('sample'), filesOf('other')];
+  const same = mine.findIndex((file, i) => basename(file) === basename(theirs[i] ?? ''));
+  assert.notEqual(same, -1);
+  assert.deepEqual((await restored(one, { toLsn: 4 })).content, { a: 1, sample: 4 });
+  for (const [i, file] of mine.entries()) {
+    rmSync(file);
+    copyFileSync(theirs[i] as string, file);
+  }
+  await assert.rejects(restored(one, { toLsn: 4 }), (error) => isCairnError(error, 'CORRUPT') && /belongs to another log/.test(error.message));
+  assert.deepEqual(await one.content(), { a: 1, sample: 4 }, 'nothing was changed');
 });
 
 test('[1.29] a point that cannot be reached is refused with what can be done', async (t) => {

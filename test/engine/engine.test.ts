@@ -30,11 +30,11 @@ test('[3.1] [3.2] a created index has its metadata.json before creation is ackno
   const index = await engine.create({ name: 'my-index', ...CODE, owner: 'me' });
   const metadata = JSON.parse(readFileSync(join(dataDir, 'indexes/my-index/metadata.json'), 'utf8')) as Record<string, unknown>;
   assert.deepEqual(
-    { ...metadata, createdAt: null, modifiedAt: null, checksum: typeof metadata['checksum'] },
+    { ...metadata, createdAt: null, modifiedAt: null, logTag: /^[0-9a-f]{16}$/.test(String(metadata['logTag'])), checksum: typeof metadata['checksum'] },
     {
       schemaVersion: 1, name: 'my-index', kind: 'code', dimension: 4, distanceMetric: 'cosine', vectorType: 'f32',
       indexConfig: { max_connections: 16, ef_construction: 200, ef_search: 50, max_layer: 16 },
-      embedder: null, sourceRoot: '/somewhere', contentVersions: { chunker: 1, tokenizer: 1 }, createdAt: null, modifiedAt: null, owner: 'me', checksum: 'string',
+      embedder: null, sourceRoot: '/somewhere', contentVersions: { chunker: 1, tokenizer: 1 }, createdAt: null, modifiedAt: null, owner: 'me', logTag: true, checksum: 'string',
     },
   );
   assert.ok(Date.parse(metadata['createdAt'] as string) > 0);

@@ -37,8 +37,8 @@ test('[0.2] golden bytes: container header, table of contents, footer', () => {
 });
 
 test('[0.2] golden bytes: WAL header and record', () => {
-  const header = encodeWalHeader({ salt: 0x11223344, epoch: asEpoch(5), firstLsn: asLsn(9), baseLength: 64 });
-  assert.equal(header.toString('hex'), hex(`434149524e57414c 01000000 01000000 44332211 00000000 0500000000000000 0900000000000000 4000000000000000 ${'00'.repeat(12)} 0ea4e707`));
+  const header = encodeWalHeader({ salt: 0x11223344, epoch: asEpoch(5), firstLsn: asLsn(9), baseLength: 64, tag: '00112233445566ff' });
+  assert.equal(header.toString('hex'), hex(`434149524e57414c 02000000 01000000 44332211 00000000 0500000000000000 0900000000000000 4000000000000000 00112233445566ff 00000000 24b52d46`));
   const record = Buffer.alloc(recordBytes(5));
   assert.equal(encodeRecord(record, 0, { lsn: asLsn(10), syncedLsn: asLsn(8), type: 1, payload: Buffer.from('hello') }, 0x11223344), 32);
   assert.equal(record.toString('hex'), hex('05000000 ffa2b257 0a00000000000000 02000000 01000000 68656c6c6f 000000'));

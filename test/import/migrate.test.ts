@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { test, type TestContext } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { asEpoch, Engine, nodeEnv } from '../../src/api.ts';
-import { CONTAINER_LAYOUT, CURRENT_WORD, MANIFEST_WORD } from '../../src/format/constants.ts';
+import { WAL_LAYOUT, CONTAINER_LAYOUT, CURRENT_WORD, MANIFEST_WORD } from '../../src/format/constants.ts';
 import { encodeTextFile } from '../../src/format/text-file.ts';
 import { migrateMetadata, type Migration } from '../../src/import/migrate.ts';
 import { checksumHex, crc32 } from '../../src/util/crc32.ts';
@@ -131,8 +131,8 @@ test('[1.4] [1.5] [3.28] a newer format of any file is refused without a write',
 /** Header: magic 8, layout u32, minReader u32, …, crc32 of what is before the last four bytes. */
 function newerLog(path: string): void {
   const bytes = readFileSync(path);
-  bytes.writeUInt32LE(2, 8);
-  bytes.writeUInt32LE(2, 12);
+  bytes.writeUInt32LE(WAL_LAYOUT + 1, 8);
+  bytes.writeUInt32LE(WAL_LAYOUT + 1, 12);
   bytes.writeUInt32LE(crc32(bytes.subarray(0, 60)), 60);
   writeFileSync(path, bytes);
 }

@@ -30,7 +30,7 @@ test('[1.27] pinned files stay until the pin is released, then they go', async (
   const held = [...filesOf(pin.manifest), ...pin.logs.map(({ name }) => `wal/${name}`)];
   assert.deepEqual(held.filter((name) => !there().includes(name)), []);
   const seen: number[] = [];
-  await replayWal(one.env, join(one.dir, 'wal'), { after: pin.manifest.flushedLsn, upTo: pin.lsn }, ({ lsn }) => void seen.push(lsn));
+  await replayWal(one.env, join(one.dir, 'wal'), { after: pin.manifest.flushedLsn, upTo: pin.lsn, tag: pin.metadata.logTag ?? null }, ({ lsn }) => void seen.push(lsn));
   assert.deepEqual(seen, [2, 3]);
   pin.release();
   pin.release();

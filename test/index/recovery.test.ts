@@ -308,3 +308,46 @@ test('a truncated segment is found before anything reads it', async (t) => {
   assert.match(index.recovery.quarantined[0]?.reason ?? '', /bytes expected, 500 found/);
   assert.deepEqual(versions(index), { b: 2, c: 1, d: 1 });
 });
+
+test('the log of another index with the same LSNs is put aside and named, never replayed', async (t) => {
+  const [one, two] = [await newTestIndex(t), await newTestIndex(t)];
+  for (const [testIndex, key] of [[one, 'mine'], [two, 'theirs']] as const) {
+    await commit(testIndex.index, { [key]: 1 });
+    await testIndex.index.persist('first');
+    await commit(testIndex.index, { [`${key}-in-log`]: 1 });
+    await testIndex.index.close();
+  }
+  const [log = ''] = names(join(one.dir, 'wal'), /wal$/).slice(-1);
+  assert.equal(existsSync(join(two.dir, 'wal', log)), true, 'the same LSNs');
+  copyFileSync(join(two.dir, 'wal', log), join(one.dir, 'wal', log));
+  const index = await open(one);
+  assert.deepEqual(versions(index), { mine: 1 });
+  assert.match(index.recovery.degraded.join(), /batches after LSN 1 are lost: .*belongs to another log/);
+  assert.deepEqual(index.recovery.quarantined.map((q) => q.file), [`wal/${log}`]);
+  assert.deepEqual(readFileSync(join(one.dir, 'quarantine', `${log}.1`)), readFileSync(join(two.dir, 'wal', log)));
+  assert.deepEqual(index.losses.map(({ file }) => file), ['wal']);
+});
+
+test('a log that is replaced while the index is open is found by verify and refused by flush', async (t) => {
+  const [one, two] = [await newTestIndex(t), await newTestIndex(t)];
+  for (const { index } of [one, two]) await commit(index, { a: 1 });
+  await two.index.close();
+  const log = names(join(one.dir, 'wal'), /wal$/).at(-1) as string;
+  rmSync(join(one.dir, 'wal', log));
+  copyFileSync(join(two.dir, 'wal', log), join(one.dir, 'wal', log));
+  const { damages } = await one.index.verify({ deep: false });
+  assert.deepEqual(damages.map(({ file, offset }) => [file, offset]), [[join(one.dir, 'wal', log), 48]]);
+  await assert.rejects(one.index.persist('test'), { code: 'CORRUPT' });
+});
+
+test('[3.12] a metadata.json written by hand keeps the tag of the log', async (t) => {
+  const testIndex = await populated(t);
+  const path = join(testIndex.dir, 'metadata.json');
+  const { checksum, logTag, ...byHand } = JSON.parse(readFileSync(path, 'utf8')) as Record<string, unknown>;
+  assert.match(String(checksum) + String(logTag), /^[0-9a-f]{24}$/);
+  writeFileSync(path, JSON.stringify(byHand));
+  const index = await open(testIndex);
+  assert.deepEqual(versions(index), ALL);
+  assert.equal(index.metadata.logTag, logTag);
+  assert.equal((JSON.parse(readFileSync(path, 'utf8')) as Record<string, unknown>)['logTag'], logTag);
+});

@@ -18,7 +18,7 @@ import { newTestIndex, versions, versionsOf } from './harness.ts';
 checkLeaks();
 
 const job = (dir: string): FlushJob => ({
-  kind: 'flush', dir, segment: asSegmentId('00000000000000aa'), afterLsn: asLsn(0), uptoLsn: asLsn(5), dimension: 4,
+  kind: 'flush', dir, segment: asSegmentId('00000000000000aa'), afterLsn: asLsn(0), uptoLsn: asLsn(5), logTag: null, dimension: 4,
   createdAt: '2025-01-01T00:00:00.000Z', contentVersions: { chunker: 1, tokenizer: 1 },
 });
 

@@ -94,7 +94,7 @@ export const mutants: readonly Mutant[] = [
   { name: 'record checksums are not checked', file: 'src/wal/record.ts', from: '  return record.readUInt32LE(4) === recordChecksum(record, salt);\n', to: '  return salt !== undefined;\n', scenario: 'wal, one commit' },
   { name: 'a torn tail is taken for damage', file: READER, from: 'if (!this.done && !reader.atEnd) await reader.requireTornTail();', to: "if (!this.done && !reader.atEnd) throw reader.damage('bad');", scenario: 'wal, one commit' },
   { name: 'superseded records are replayed', file: READER, from: 'while (reader.nextLsn < next.firstLsn && !this.done) {', to: 'while (!reader.atEnd && !this.done) {', scenario: 'wal, a sync fails and' },
-  { name: 'a torn tail is not cut', file: 'src/wal/open-wal.ts', from: '  await rewriteTail(env, dir, tail, epoch);\n', to: '', scenario: 'wal, group commit' },
+  { name: 'a torn tail is not cut', file: 'src/wal/open-wal.ts', from: '  await rewriteTail(env, dir, tail, ours);\n', to: '', scenario: 'wal, group commit' },
   { name: 'a log file is trimmed one record early', file: 'src/wal/wal-files.ts', from: 'next.firstLsn <= flushedLsn + 1', to: 'next.firstLsn <= flushedLsn + 2', scenario: 'index, flush' },
   {
     name: 'CURRENT before its manifest',

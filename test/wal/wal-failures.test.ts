@@ -17,7 +17,7 @@ const code = (...codes: ErrorCode[]) => (error: unknown) => isCairnError(error, 
 async function open(env: MemoryEnv, options: Partial<WalOptions> = {}, lease = testLease()): Promise<OpenedWal & { readonly records: string[] }> {
   const records: string[] = [];
   const opened = await openWal(env, DIR, {
-    after: asLsn(0),
+    after: asLsn(0), tag: null,
     fence: lease,
     options: { syncMode: 'always', syncIntervalMs: 10, maxFileBytes: 1 << 20, ...options },
     mayCreate: true,
@@ -171,7 +171,7 @@ test('a replay that is to reach an LSN says when the log ends before it', async 
   const { writer } = await open(env);
   await writer.append(Buffer.from('a'));
   await writer.rotate();
-  await assert.rejects(replayWal(env, DIR, { after: asLsn(0), upTo: asLsn(2) }, () => undefined), code('CORRUPT'));
+  await assert.rejects(replayWal(env, DIR, { after: asLsn(0), upTo: asLsn(2), tag: null }, () => undefined), code('CORRUPT'));
   await writer.close();
 });
 
@@ -181,7 +181,7 @@ test('an error of the replay handler ends the opening and changes nothing', asyn
   await writer.append(Buffer.from('a'));
   await writer.close();
   const before = env.ops.length;
-  const request = { after: asLsn(0), fence: testLease(), options: { syncMode: 'always', syncIntervalMs: 1, maxFileBytes: 1 } as const, mayCreate: false, onRecord: () => Promise.reject(new Error('no')) };
+  const request = { after: asLsn(0), tag: null, fence: testLease(), options: { syncMode: 'always', syncIntervalMs: 1, maxFileBytes: 1 } as const, mayCreate: false, onRecord: () => Promise.reject(new Error('no')) };
   await assert.rejects(openWal(env, DIR, request), /no/);
   assert.deepEqual([env.ops.length, env.openFiles], [before, 0]);
 });

@@ -7,7 +7,9 @@ import { nodeEnv } from '../../src/env/node-env.ts';
 import { WAL_HEADER_BYTES } from '../../src/format/constants.ts';
 import { isCairnError } from '../../src/util/errors.ts';
 import { asLsn } from '../../src/util/ids.ts';
+import { crc32 } from '../../src/util/crc32.ts';
 import { openWal, type OpenedWal } from '../../src/wal/open-wal.ts';
+import { decodeWalHeader, encodeWalHeader } from '../../src/wal/record.ts';
 import { listWalFiles, trimWal, walDiskBytes } from '../../src/wal/wal-files.ts';
 import { replayWal } from '../../src/wal/wal-reader.ts';
 import type { WalSyncMode } from '../../src/wal/wal-writer.ts';
@@ -22,10 +24,11 @@ interface Log extends OpenedWal {
   readonly records: string[];
 }
 
-async function openLog(dir: string, options: { mode?: WalSyncMode; after?: number; maxFileBytes?: number; epoch?: number; mayCreate?: boolean } = {}): Promise<Log> {
+async function openLog(dir: string, options: { mode?: WalSyncMode; after?: number; maxFileBytes?: number; epoch?: number; mayCreate?: boolean; tag?: string | null } = {}): Promise<Log> {
   const records: string[] = [];
   const opened = await openWal(env, dir, {
     after: asLsn(options.after ?? 0),
+    tag: options.tag ?? null,
     fence: testLease(options.epoch ?? 1),
     options: { syncMode: options.mode ?? 'always', syncIntervalMs: 5, maxFileBytes: options.maxFileBytes ?? 1 << 20 },
     mayCreate: options.mayCreate ?? true,
@@ -108,7 +111,7 @@ test('rotate closes the file in use; a rotation without records is none', async 
   assert.deepEqual(await log.writer.rotate(), { closed: '0000000000000001.wal', lastLsn: 1 });
   await put(log, 'b');
   const seen: string[] = [];
-  const report = await replayWal(env, dir, { after: asLsn(0), upTo: asLsn(1) }, (r) => void seen.push(r.payload.toString()));
+  const report = await replayWal(env, dir, { after: asLsn(0), upTo: asLsn(1), tag: null }, (r) => void seen.push(r.payload.toString()));
   assert.deepEqual([seen, report.filesRead], [['a'], 1], 'a worker reads the closed file only');
   await log.writer.close();
 });
@@ -246,4 +249,36 @@ test('unknown optional records are skipped, unknown required ones refused, too l
   await assert.rejects(other.writer.append({ length: 2 ** 29 } as Uint8Array), (error) => isCairnError(error, 'INVALID_ARGUMENT'));
   assert.equal((await put(other, 'b')).lsn, 1, 'a refused batch takes no LSN');
   await other.writer.close();
+});
+
+test('a file of another log is refused by its tag, one without a tag is taken; new files carry the tag', async (t) => {
+  const [dir, other] = [tempDir(t), tempDir(t)];
+  const [ours, theirs] = ['00000000000000aa', '00000000000000bb'];
+  for (const [at, tag] of [[dir, ours], [other, theirs]] as const) {
+    const log = await openLog(at, { tag });
+    await put(log, `of ${tag}`);
+    await log.writer.close();
+  }
+  const name = files(dir)[0] as string;
+  writeFileSync(join(dir, name), readFileSync(join(other, name)));
+  await assert.rejects(openLog(dir, { tag: ours }), (error) => isCairnError(error, 'CORRUPT') && error.path === join(dir, name) && error.offset === 48 && /another log/.test(error.message));
+  const any = await openLog(other, { tag: null });
+  assert.deepEqual(any.records, [`1:of ${theirs}`]);
+  await any.writer.close();
+  const old = tempDir(t);
+  const untagged = await openLog(old);
+  await put(untagged, 'old');
+  await copyWithoutClose(untagged, old, dir);
+  const taken = await openLog(dir, { tag: ours });
+  assert.deepEqual(taken.records, ['1:old']);
+  await taken.writer.close();
+  assert.equal(decodeWalHeader(readFileSync(join(dir, name)), name).tag, ours, 'the file was written anew');
+});
+
+test('[1.4] a header of layout 1 has no tag, whatever stands in its place', () => {
+  const header = encodeWalHeader({ salt: 1, epoch: testLease(1).epoch, firstLsn: asLsn(1), baseLength: 64, tag: '00112233445566ff' });
+  assert.equal(decodeWalHeader(header, 'x').tag, '00112233445566ff');
+  header.writeUInt32LE(1, 8);
+  header.writeUInt32LE(crc32(header.subarray(0, 60)), 60);
+  assert.equal(decodeWalHeader(header, 'x').tag, null);
 });

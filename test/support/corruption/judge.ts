@@ -117,7 +117,7 @@ class Judge {
     }
     if (isTail && tornTailBytes > 0) return judged('reported', 'torn tail');
     // An end of the log that was never sealed is what any crash leaves: FORMAT.md, "Torn tail or damage".
-    if (isTail && ['truncate', 'missing', 'older', 'other'].includes(this.#damage.kind)) return judged('harmless', 'an earlier end of the log, as after a power cut');
+    if (isTail && ['truncate', 'missing', 'older'].includes(this.#damage.kind)) return judged('harmless', 'an earlier end of the log, as after a power cut');
     return violation(`a loss that nobody speaks of: version ${index.version}`);
   }
 

@@ -63,7 +63,7 @@ export class MiniIndex {
     }
     const fresh = new Set<number>();
     const { writer, replay } = await openWal(env, join(dir, WAL_DIRECTORY), {
-      after: store.current.flushedLsn,
+      after: store.current.flushedLsn, tag: null,
       fence: lease,
       options: { syncMode: 'always', syncIntervalMs: 1, maxFileBytes: 400 },
       mayCreate: isNew,
@@ -97,7 +97,7 @@ export class MiniIndex {
     const after = this.#store.current.flushedLsn;
     if (lastLsn <= after) return;
     const built = new Set<number>();
-    await replayWal(this.#env, join(this.#dir, WAL_DIRECTORY), { after, upTo: lastLsn }, (record) => apply(JSON.parse(record.payload.toString()) as Batch, built, []));
+    await replayWal(this.#env, join(this.#dir, WAL_DIRECTORY), { after, upTo: lastLsn, tag: null }, (record) => apply(JSON.parse(record.payload.toString()) as Batch, built, []));
     const parts = await this.#withTombstones();
     if (built.size > 0) parts.push(await this.#build([...built], [after + 1, lastLsn]));
     const isEmpty = parts.every((part) => part.dead.count() === part.numbers.length);
@@ -157,7 +157,7 @@ async function openStore(env: Env, dir: string, lease: TestLease): Promise<{ sto
     if (!isCairnError(error, 'NOT_FOUND')) throw error;
     await env.mkdir(join(dir, WAL_DIRECTORY));
     await env.syncDir(dir);
-    await (await openWal(env, join(dir, WAL_DIRECTORY), { after: asLsn(0), fence: lease, options: { syncMode: 'always', syncIntervalMs: 1, maxFileBytes: 400 }, mayCreate: true, onRecord: () => undefined })).writer.close();
+    await (await openWal(env, join(dir, WAL_DIRECTORY), { after: asLsn(0), tag: null, fence: lease, options: { syncMode: 'always', syncIntervalMs: 1, maxFileBytes: 400 }, mayCreate: true, onRecord: () => undefined })).writer.close();
     return { store: await ManifestStore.create(env, dir, draft([], { cause: 'create' }), lease), isNew: false };
   }
 }

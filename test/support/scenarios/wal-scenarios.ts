@@ -17,7 +17,7 @@ const payload = (n: number): Buffer => Buffer.from(`batch ${n} `.repeat(1 + ((n 
 async function open(env: MemoryEnv, options: Partial<WalOptions>, epoch: number): Promise<OpenedWal & { readonly records: number[] }> {
   const records: number[] = [];
   const opened = await openWal(env, DIR, {
-    after: asLsn(0),
+    after: asLsn(0), tag: null,
     fence: testLease(epoch),
     options: { syncMode: 'always', syncIntervalMs: 1, maxFileBytes: 1 << 20, ...options },
     mayCreate: true,
