@@ -3,7 +3,7 @@
  * changes while it is read. Synchronous: it runs in ingest workers only.
  */
 import { createHash } from 'node:crypto';
-import { closeSync, constants, fstatSync, lstatSync, openSync, readSync, realpathSync, type BigIntStats } from 'node:fs';
+import { closeSync, constants, fstatSync, lstatSync, openSync, readlinkSync, readSync, realpathSync, type BigIntStats } from 'node:fs';
 import { dirname, join } from 'node:path';
 import type { SourceStamp } from '../format/doc.ts';
 import { sizeLimit } from './guards/content.ts';
@@ -62,6 +62,7 @@ function readOnce(path: string, limit: number): ReadOutcome | null {
   try {
     const before = fstatSync(fd, { bigint: true });
     if (!before.isFile()) return { outcome: 'gone' };
+    if (!isStillThere(fd, path, before)) return null;
     if (before.size > BigInt(limit)) return skipped(before, 'too large');
     const bytes = readAll(fd, Number(before.size));
     const after = fstatSync(fd, { bigint: true });
@@ -70,6 +71,18 @@ function readOnce(path: string, limit: number): ReadOutcome | null {
     return { outcome: 'read', bytes, stamp: { size: bytes.length, mtimeNs: before.mtimeNs, hash } };
   } finally {
     closeSync(fd);
+  }
+}
+
+/** Replaced by a newer file; or a folder on the way was swapped for a link after it was looked at, and the open file lies elsewhere. */
+function isStillThere(fd: number, path: string, opened: BigIntStats): boolean {
+  try {
+    return readlinkSync(`/proc/self/fd/${fd}`) === path;
+  } catch {
+    // No /proc: the name must still lead to the file, and not through a link.
+    const { dev, ino } = lstatSync(path, { bigint: true });
+    const folder = dirname(path);
+    return dev === opened.dev && ino === opened.ino && realpathSync.native(folder) === folder;
   }
 }
 

@@ -139,7 +139,7 @@ function replaceFirst(dir: string, ending: string, put: (path: string) => void):
   put(join(dir, name));
 }
 
-test(`[1.30] ${HOSTILE.length} hostile backups: each is refused with a typed error, nothing outside is touched`, async (t) => {
+test(`[1.30] [C.7] ${HOSTILE.length} hostile backups: each is refused with a typed error, nothing outside is touched`, async (t) => {
   const one = await populated(t);
   const good = await one.engine.backups.create('sample', 'manual');
   const place = join(one.dataDir, 'backups', 'imported');
@@ -161,7 +161,7 @@ test(`[1.30] ${HOSTILE.length} hostile backups: each is refused with a typed err
   assert.deepEqual(await one.content('copy'), OLD, 'the copy itself is good');
 });
 
-test('[1.30] a path leads only into the data directory or the directory of backups, and over no link', async (t) => {
+test('[1.30] [C.7] a path leads only into the data directory or the directory of backups, and over no link', async (t) => {
   const one = await populated(t);
   const good = await one.engine.backups.create('sample', 'manual');
   const outside = tempDir(t);
@@ -217,7 +217,7 @@ test('[1.30] a backup of another machine: later epoch, other directory, its own 
   assert.ok(made.dir.startsWith(join(root, 'sample')) && !existsSync(join(ours.dataDir, 'backups')));
 });
 
-test('[1.30] a full disk or a cancel in the middle of a restore: typed, the index as before, nothing left over', async (t) => {
+test('[1.30] [C.7] a full disk or a cancel in the middle of a restore: typed, the index as before, nothing left over', async (t) => {
   const one = await populated(t);
   const good = await one.engine.backups.create('sample', 'manual');
   await one.commit({ e: 1 });

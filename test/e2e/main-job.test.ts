@@ -116,7 +116,7 @@ describe('main job', () => {
     assert.doesNotMatch(gone.stdout, /quorum\.ts/);
   });
 
-  test('[3.16] the data directory is private', () => {
+  test('[3.16] [C.12] the data directory is private', () => {
     assert.equal(statSync(sandbox.dataDir).mode & 0o777, 0o700);
     const files = readdirSync(sandbox.dataDir, { recursive: true, withFileTypes: true });
     assert.ok(files.some((entry) => entry.name.endsWith('.wal')));

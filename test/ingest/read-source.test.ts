@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
-import { chmodSync, mkdirSync, renameSync, symlinkSync, truncateSync } from 'node:fs';
+import fs, { chmodSync, mkdirSync, renameSync, symlinkSync, truncateSync } from 'node:fs';
+import { syncBuiltinESMExports } from 'node:module';
 import { join } from 'node:path';
 import test from 'node:test';
 import { isInside, isUnread, readSource } from '../../src/ingest/read-source.ts';
@@ -17,7 +18,7 @@ test('content, size, time and hash of a file', (t) => {
   assert.ok(read.stamp.mtimeNs > 1_600_000_000_000_000_000n);
 });
 
-test('what is no regular file of this tree is gone: missing, folder, link, pipe, behind a link', { timeout: 5000 }, (t) => {
+test('[C.6] [C.14] what is no regular file of this tree is gone: missing, folder, link, pipe, behind a link', { timeout: 5000 }, (t) => {
   const root = makeTree(t, { 'real/a.ts': 'x' });
   const outside = makeTree(t, { 'secret.txt': 'hidden' });
   symlinkSync(join(root, 'real/a.ts'), join(root, 'link.ts'));
@@ -29,7 +30,7 @@ test('what is no regular file of this tree is gone: missing, folder, link, pipe,
   }
 });
 
-test('paths that leave the root are refused', (t) => {
+test('[C.6] paths that leave the root are refused', (t) => {
   const root = makeTree(t, { 'a.ts': 'x' });
   for (const path of ['../a.ts', 'a/../../b', '/etc/passwd', 'a//b', './a.ts', 'a/.', '', 'a\0.ts', '..']) {
     assert.equal(isInside(path), false, JSON.stringify(path));
@@ -64,6 +65,27 @@ test('names with line feeds, blanks and other scripts', (t) => {
     const read = readSource(root, name);
     assert.ok(read.outcome === 'read' && Buffer.from(read.bytes).toString() === name, name);
   }
+});
+
+test('[C.6] a folder that is swapped for a link between the look and the opening: the file outside is not read', (t) => {
+  const root = makeTree(t, { 'src/a.ts': 'inside' });
+  const outside = makeTree(t, { 'a.ts': 'outside' });
+  const { openSync } = fs;
+  t.after(() => {
+    fs.openSync = openSync;
+    syncBuiltinESMExports();
+  });
+  let swaps = 0;
+  fs.openSync = ((path: string, ...rest: [number]) => {
+    if (swaps++ === 0) {
+      renameSync(join(root, 'src'), join(root, 'moved'));
+      symlinkSync(outside, join(root, 'src'));
+    }
+    return openSync(path, ...rest);
+  }) as typeof openSync;
+  syncBuiltinESMExports();
+  assert.deepEqual(readSource(root, 'src/a.ts'), { outcome: 'failed', reason: 'changed while it was read', retryable: true });
+  assert.deepEqual(readSource(root, 'src/a.ts'), { outcome: 'gone' }, 'tried again');
 });
 
 test('a folder that is replaced by a link stops being part of the tree', (t) => {

@@ -62,14 +62,14 @@ test('[6.7] grep says when it stopped at the limit, and does not when it just re
   assert.equal((await run(snapshot, 'wal', { limit: 4 })).stopped, null);
 });
 
-test('[6.7] a regex that runs away on a long line is stopped at its time budget', async () => {
+test('[6.7] [C.10] a regex that runs away on a long line is stopped at its time budget', async () => {
   const snapshot = corpus({ 'a.ts': 'aaa', 'long.ts': `${'a'.repeat(5000)}!` });
   const result = await run(snapshot, '(a+)+$', { isRegex: true, timeBudgetMs: 400 });
   assert.equal(result.stopped, 'time');
   assert.ok(result.stoppedAt !== null);
 });
 
-test('[6.7] a runaway regex can be cancelled, and an aborted signal ends grep at once', async () => {
+test('[6.7] [C.10] a runaway regex can be cancelled, and an aborted signal ends grep at once', async () => {
   const snapshot = corpus({ 'long.ts': `${'a'.repeat(5000)}!` });
   const abort = new AbortController();
   const pending = grep(snapshot, { pattern: '(a+)+$', isRegex: true, ignoreCase: false, wholeWord: false, limit: 1, context: 0, timeBudgetMs: 60_000 }, abort.signal);

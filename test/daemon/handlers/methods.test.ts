@@ -32,7 +32,7 @@ describe('methods', () => {
       }
     });
 
-    test('[1.72] every param of every method refuses a wrong type and prototype keys', async () => {
+    test('[1.72] [C.9] every param of every method refuses a wrong type and prototype keys', async () => {
       for (const method of METHOD_NAMES) {
         for (const name of Object.keys(daemon.table[method].params.shape)) {
           for (const wrong of [{ deeply: { wrong: true } }, Number.NaN, null]) {

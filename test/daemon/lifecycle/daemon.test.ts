@@ -195,7 +195,7 @@ test('[1.70] wrong settings keep the daemon from starting and name the setting',
   assert.match(box.log(), /rpc\.done/, 'the level of the file is used');
 });
 
-test('a run directory that is a link, or open to others, is refused', async (t) => {
+test('[C.1] a run directory that is a link, or open to others, is refused', async (t) => {
   const box = new DaemonBox(t);
   const run = join(box.dataDir, 'run');
   mkdirSync(run, { recursive: true, mode: 0o700 });
@@ -213,7 +213,7 @@ test('a run directory that is a link, or open to others, is refused', async (t) 
   assert.equal(modeOf(run), 0o777, 'not repaired silently');
 });
 
-test('no log line holds the token', async (t) => {
+test('[C.13] no log line holds the token', async (t) => {
   const box = new DaemonBox(t);
   const { daemon } = await box.start(['--set', 'log.level=trace']);
   const token = readFileSync(box.endpoint.tokenFile, 'utf8');

@@ -12,7 +12,7 @@ import { tempDir } from '../../support/temp-dir.ts';
 checkLeaks();
 const mode = (path: string): number => lstatSync(path).mode & 0o777;
 
-test('[3.16] a directory is made 0700 under any umask, and a readable one is tightened', (t) => {
+test('[3.16] [C.1] a directory is made 0700 under any umask, and a readable one is tightened', (t) => {
   const dir = tempDir(t);
   const before = process.umask(0);
   t.after(() => process.umask(before));
@@ -23,7 +23,7 @@ test('[3.16] a directory is made 0700 under any umask, and a readable one is tig
   assert.equal(mode(join(dir, 'readable')), 0o700);
 });
 
-test('links, files, directories that others write, and loose parents are refused', (t) => {
+test('[C.1] links, files, directories that others write, and loose parents are refused', (t) => {
   const dir = tempDir(t);
   const make = (name: string, bits: number): string => {
     mkdirSync(join(dir, name));
@@ -47,7 +47,7 @@ test('a directory that cannot be made is a typed error, also where the kernel sa
   assert.throws(() => ensurePrivateDirectory('/proc/cairn-test/data'), { code: 'PERMISSION', path: '/proc/cairn-test/data', hint: /CAIRN_DATA_DIR/ });
 });
 
-test('a directory of another user is refused', { skip: process.getuid?.() !== 0 ? 'needs root to make one' : false }, async (t) => {
+test('[C.1] a directory of another user is refused', { skip: process.getuid?.() !== 0 ? 'needs root to make one' : false }, async (t) => {
   const { chownSync } = await import('node:fs');
   const path = join(tempDir(t), 'theirs');
   mkdirSync(path, { mode: 0o700 });

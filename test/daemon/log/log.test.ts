@@ -17,7 +17,7 @@ function open(path: string, options: Partial<LogOptions> = {}): FileLog {
 
 const linesOf = (path: string): Record<string, unknown>[] => readFileSync(path, 'utf8').split('\n').filter((line) => line !== '').map((line) => JSON.parse(line) as Record<string, unknown>);
 
-test('[3.16] lines are JSON, at once on disk, in a file of 0600, below the level nothing', (t) => {
+test('[3.16] [C.13] lines are JSON, at once on disk, in a file of 0600, below the level nothing', (t) => {
   const path = join(tempDir(t), 'daemon.log');
   writeFileSync(path, '');
   chmodSync(path, 0o644);
@@ -64,7 +64,7 @@ test('a rotation that cannot happen keeps the lines', (t) => {
   log.close();
 });
 
-test('tokens, queries and source text never reach the file, at any depth, in errors neither', (t) => {
+test('[C.13] tokens, queries and source text never reach the file, at any depth, in errors neither', (t) => {
   const path = join(tempDir(t), 'daemon.log');
   const log = open(path, { level: 'trace' });
   const marker = 'PLANTED-MARKER';

@@ -42,7 +42,7 @@ async function stillAnswers(client: RawClient): Promise<void> {
 }
 
 for (const [name, bytes] of Object.entries(VIOLATIONS)) {
-  test(`[1.73] frame: ${name} gets an error reply and a closed connection`, async (t) => {
+  test(`[1.73] [C.8] frame: ${name} gets an error reply and a closed connection`, async (t) => {
     const harness = await startServer(t);
     const other = harness.connect();
     await other.hello();
@@ -76,7 +76,7 @@ const BAD_MESSAGES: Readonly<Record<string, string>> = {
   'constructor as param': '{"jsonrpc":"2.0","id":7,"method":"search/query","params":{"query":"x","constructor":{"prototype":{"polluted":1}}}}',
 };
 
-test('[1.72] a message that is JSON but no valid request gets a typed error; the connection lives and nothing is polluted', async (t) => {
+test('[1.72] [C.9] a message that is JSON but no valid request gets a typed error; the connection lives and nothing is polluted', async (t) => {
   const harness = await startServer(t);
   const client = harness.connect();
   await client.hello();
@@ -102,7 +102,7 @@ test('messages that ask nothing are dropped: responses, unknown notifications, c
   assert.equal(client.answers.length, 2);
 });
 
-test('slow loris: a frame that does not end in time is closed, however its bytes drip', async (t) => {
+test('[C.8] slow loris: a frame that does not end in time is closed, however its bytes drip', async (t) => {
   const harness = await startServer(t, { frame: { ...CONNECTION_LIMITS.frame, frameTimeoutMs: 300 } });
   const other = harness.connect();
   await other.hello();
@@ -120,7 +120,7 @@ test('slow loris: a frame that does not end in time is closed, however its bytes
   await stillAnswers(other);
 });
 
-test('a client that never reads is paused, then closed; others are answered', async (t) => {
+test('[C.8] a client that never reads is paused, then closed; others are answered', async (t) => {
   const harness = await startServer(t, { outbox: { ...OUTBOX_LIMITS, highWaterBytes: 64 * 1024, stallMs: 300 } });
   const other = harness.connect();
   await other.hello();
@@ -134,7 +134,7 @@ test('a client that never reads is paused, then closed; others are answered', as
   await stillAnswers(other);
 });
 
-test('output past the backlog limit closes the connection at once', async (t) => {
+test('[C.8] output past the backlog limit closes the connection at once', async (t) => {
   const harness = await startServer(t, { outbox: { ...OUTBOX_LIMITS, maxBytes: 1_000_000 } });
   const deaf = harness.connect();
   await deaf.hello();
@@ -195,7 +195,7 @@ test('[1.73] any cut of a stream into pieces gives the same messages', () => {
   );
 });
 
-test('[1.73] random bytes never throw and never pass for a message larger than the limit', () => {
+test('[1.73] [C.8] random bytes never throw and never pass for a message larger than the limit', () => {
   const seed = Number(process.env['CAIRN_SEED'] ?? Date.now() % 1e9);
   console.log(`seed ${seed}`);
   const piece = fc.oneof(fc.uint8Array({ maxLength: 300 }), fc.constantFrom('Content-Length: ', '12', '\r\n', '\r\n\r\n', '{"a":1}', ':', 'content-length:5\r\n\r\n').map((text) => Buffer.from(text)));
@@ -210,7 +210,7 @@ test('[1.73] random bytes never throw and never pass for a message larger than t
   );
 });
 
-test('nesting is counted outside strings only', () => {
+test('[C.9] nesting is counted outside strings only', () => {
   assert.equal(isDeeperThan(Buffer.from('{"a":"[[[[[[","b":"\\"[[[["}'), 1), false);
   assert.equal(isDeeperThan(Buffer.from('[[[]]]'), 2), true);
   assert.equal(isDeeperThan(Buffer.from('[[],[],[],[]]'), 2), false);

@@ -8,7 +8,7 @@ import { startServer, TOKEN } from './harness.ts';
 
 checkLeaks();
 
-test('nothing is answered before initialize with the right token', async (t) => {
+test('[C.4] nothing is answered before initialize with the right token', async (t) => {
   const harness = await startServer(t);
   const early = harness.connect();
   assert.equal((await early.request('daemon/health')).error?.data.code, 'UNAUTHORIZED');
@@ -26,7 +26,7 @@ test('nothing is answered before initialize with the right token', async (t) => 
   assert.ok((await right.request('daemon/health')).result);
 });
 
-test('a client that says nothing is closed after the deadline, and a large hello is refused', async (t) => {
+test('[C.4] a client that says nothing is closed after the deadline, and a large hello is refused', async (t) => {
   const harness = await startServer(t, { initializeTimeoutMs: 100 });
   const silent = harness.connect();
   await silent.gone();
@@ -82,7 +82,7 @@ test('cancellation reaches the handler as an AbortSignal and the answer says CAN
   assert.equal((await client.answer('b')).error?.data.code, 'CANCELLED', 'also when it arrives with the request');
 });
 
-test('more unanswered requests than allowed are refused as OVERLOADED, and ids in use are refused', async (t) => {
+test('[C.8] more unanswered requests than allowed are refused as OVERLOADED, and ids in use are refused', async (t) => {
   const harness = await startServer(t, { maxInFlight: 4 });
   const client = harness.connect();
   await client.hello();
@@ -99,7 +99,7 @@ test('more unanswered requests than allowed are refused as OVERLOADED, and ids i
   assert.ok((await client.request('daemon/health', {}, 104_000)).result, 'there is room again');
 });
 
-test('connections past the cap are told so and closed', async (t) => {
+test('[C.8] connections past the cap are told so and closed', async (t) => {
   const harness = await startServer(t, {}, 2);
   const [a, b] = [harness.connect(), harness.connect()];
   await a.hello();

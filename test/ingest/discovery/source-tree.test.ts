@@ -176,7 +176,7 @@ test('a root inside a repository: rules from above count; an ignored root stands
   assert.deepEqual([out.isGit, await list(out)], [false, ['b.ts', 'x.o']]);
 });
 
-test('links are not followed and not listed; a loop does no harm', async (t) => {
+test('[C.14] links are not followed and not listed; a loop does no harm', async (t) => {
   for (const make of [makeTree, repository]) {
     const root = make(t, { 'a/b.ts': '' });
     const outside = makeTree(t, { 'secret.ts': '' });
@@ -248,7 +248,7 @@ test('a crawl can be cancelled and yields to the event loop', async (t) => {
   }, (error) => isCairnError(error, 'CANCELLED'));
 });
 
-test('security: settings of a repository run no program, its environment does not leak in', async (t) => {
+test('[C.14] [C.15] security: settings of a repository run no program, its environment does not leak in', async (t) => {
   const root = repository(t, { 'a.ts': '' });
   const marker = join(root, 'ran');
   writeFileSync(join(root, 'evil.sh'), `#!/bin/sh\necho ran >> '${marker}'\n`, { mode: 0o755 });

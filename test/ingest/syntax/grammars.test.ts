@@ -9,7 +9,7 @@ import { sharedParser } from './describe.ts';
 
 const ids = Object.keys(GRAMMARS) as GrammarId[];
 
-test('the grammars that are executed are the ones that were reviewed', () => {
+test('[C.14] the grammars that are executed are the ones that were reviewed', () => {
   const actual = Object.fromEntries(ids.map((id) => [id, createHash('sha256').update(readFileSync(grammarPath(id))).digest('hex')]));
   assert.deepEqual(actual, Object.fromEntries(ids.map((id) => [id, GRAMMARS[id].sha256])));
 });
