@@ -1,7 +1,9 @@
 /** Everything a command sees of the world; tests pass their own. */
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { Environment } from '../../daemon/protocol/endpoint.ts';
 import type { CairnClient } from '../cairn-client.ts';
 import type { ConnectOptions } from '../connect-or-spawn.ts';
+import { isClientError } from '../errors.ts';
 
 export interface Output {
   write(text: string): void;
@@ -28,8 +30,23 @@ export interface CommonOptions {
   readonly dataDir?: string | undefined;
 }
 
-/** Connects, runs `use`, closes whatever happens. */
+/** A daemon that is just being stopped refuses what it has not begun; the next one takes it. */
+const MAX_ATTEMPTS = 3;
+const RETRY_PAUSE_MS = 100;
+
+/** Connects, runs `use`, closes whatever happens. `use` runs again when the daemon refused a request because it, or the index, was being closed. */
 export async function withClient<T>(io: Io, options: CommonOptions, use: (client: CairnClient) => Promise<T>, connect: ConnectOptions = {}): Promise<T> {
+  for (let attempt = 1; ; attempt++) {
+    try {
+      return await once(io, options, use, connect);
+    } catch (error) {
+      if (!isClientError(error, 'NOT_SERVING') || connect.spawn === 'never' || attempt === MAX_ATTEMPTS || io.signal.aborted) throw error;
+      await sleep(attempt * RETRY_PAUSE_MS);
+    }
+  }
+}
+
+async function once<T>(io: Io, options: CommonOptions, use: (client: CairnClient) => Promise<T>, connect: ConnectOptions): Promise<T> {
   const onStart = (): void => {
     if (io.stderr.isTTY && options.json !== true) io.stderr.write('starting the daemon …\n');
   };

@@ -93,6 +93,25 @@ test('no daemon to reach is exit code 4', async (t) => {
   }
 });
 
+test('[6.1] a daemon that is just ending refuses; the command asks the next one, but not for ever', async (t) => {
+  const { fake, run } = await harness(t);
+  let refusals = 2;
+  fake.answer('index/open', () => {
+    if (refusals-- > 0) throw new WireError('NOT_SERVING', 'the daemon is shutting down', { retryable: true });
+    return RUN;
+  });
+  assert.equal((await run(['index'])).code, 0);
+  refusals = 3;
+  const refused = await run(['index']);
+  assert.deepEqual([refused.code, refused.stderr.split('\n')[0]], [4, 'cairn: the daemon is shutting down']);
+  fake.answer('index/verify', () => {
+    throw new WireError('INTERNAL', 'a bug', { retryable: true });
+  });
+  const asked = fake.requests.length;
+  await run(['verify', 'pebble']);
+  assert.equal(fake.requests.slice(asked).filter(({ method }) => method === 'index/verify').length, 1, 'nothing else is tried again');
+});
+
 test('index prints what it did; the documented JSON', async (t) => {
   const { fake, run, dir } = await harness(t);
   fake.answer('index/open', () => RUN);
