@@ -37,6 +37,8 @@ export class OpenIndexes implements IndexOwners {
   readonly #options: OwnersOptions;
   readonly #open = new Map<string, OpenIndex>();
   readonly #failures = new Map<string, unknown>();
+  /** Source roots whose index is being made: the engine lists it only afterwards. */
+  readonly #making = new Map<string, Promise<unknown>>();
   /** Names that are being closed or removed: opening waits for it. */
   readonly #leaving = new Map<string, Promise<void>>();
   #sweepTimer: Timer | null = null;
@@ -95,22 +97,29 @@ export class OpenIndexes implements IndexOwners {
   async create(options: { readonly root: string; readonly name?: string; readonly lexicalOnly?: boolean }): Promise<IndexOwner> {
     this.#requireServing();
     const root = await checkRoot(options.root);
+    for (let rival = this.#making.get(root); rival !== undefined; rival = this.#making.get(root)) await rival.catch(() => undefined); // its client hears of that
+    this.#requireServing();
     const entries = this.#engine.list();
     const same = entries.find(({ metadata }) => metadata?.sourceRoot === root);
     if (same !== undefined) throw new CairnError('ALREADY_EXISTS', `${root} is indexed already, as '${same.name}'`, { path: root, hint: `Use index '${same.name}'.` });
     const names = new Set(entries.map(({ name }) => name));
-    if (options.name !== undefined && names.has(options.name)) throw new CairnError('ALREADY_EXISTS', `there is an index '${options.name}' already`, { hint: 'Choose another name.' });
+    if (options.name !== undefined) this.#requireFree(options.name);
     const name = options.name ?? nameFor(root, (candidate) => names.has(candidate) || this.#open.has(candidate));
     const { embedder: available, contentVersions } = this.#services.ingest;
     const embedder = options.lexicalOnly === true ? null : available;
-    const created = this.#engine.create({ name, kind: 'code', dimension: embedder?.dimension ?? 0, embedder, sourceRoot: root, contentVersions });
-    return this.#track(name, () => created);
+    const owner = this.#track(name, () => this.#engine.create({ name, kind: 'code', dimension: embedder?.dimension ?? 0, embedder, sourceRoot: root, contentVersions }));
+    this.#making.set(root, owner);
+    try {
+      return await owner;
+    } finally {
+      this.#making.delete(root);
+    }
   }
 
   async createVectors({ name, dimension, metric }: { readonly name: string; readonly dimension: number; readonly metric: Metric }): Promise<IndexOwner> {
     this.#requireServing();
     const { contentVersions } = this.#services.ingest;
-    if (this.#engine.list().some((entry) => entry.name === name)) throw new CairnError('ALREADY_EXISTS', `there is an index '${name}' already`, { hint: 'Choose another name.' });
+    this.#requireFree(name);
     const created = this.#engine.create({ name, kind: 'vector', dimension, distanceMetric: metric, embedder: null, sourceRoot: null, contentVersions });
     return this.#track(name, () => created);
   }
@@ -250,6 +259,12 @@ export class OpenIndexes implements IndexOwners {
     const name = root === null ? undefined : byRoot.get(root);
     if (name === undefined) throw new CairnError('NOT_FOUND', `no index covers ${wanted}`, { path: wanted, hint: 'Index it first: cairn index DIR' });
     return name;
+  }
+
+  /** Also of an index that is being made. */
+  #requireFree(name: string): void {
+    if (!this.#open.has(name) && !this.#engine.list().some((entry) => entry.name === name)) return;
+    throw new CairnError('ALREADY_EXISTS', `there is an index '${name}' already`, { hint: 'Choose another name.' });
   }
 
   #directoryOf(entry: EngineEntry): string {

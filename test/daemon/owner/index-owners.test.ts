@@ -60,6 +60,26 @@ test('bad roots and taken names are refused with the reason', async (t) => {
   assert.equal(second.name, 'tree-2');
 });
 
+test('[6.1] clients that index the same tree at once make one index, under one name', async (t) => {
+  const { daemon, owners } = await started(t);
+  daemon.write('a.ts');
+  const outcomes = await Promise.allSettled(Array.from({ length: 10 }, () => owners.create({ root: daemon.root })));
+  assert.deepEqual(owners.list().map(({ name }) => name), ['tree']);
+  const made = outcomes.filter((outcome) => outcome.status === 'fulfilled');
+  assert.equal(made.length, 1);
+  for (const outcome of outcomes) if (outcome.status === 'rejected') assert.ok(isCairnError(outcome.reason, 'ALREADY_EXISTS'), String(outcome.reason));
+  assert.equal(await owners.find(daemon.root), (made[0] as PromiseFulfilledResult<unknown>).value);
+});
+
+test('[6.1] clients that make an index of the same name at once: one gets it, and its owner stays the only one', async (t) => {
+  const { owners } = await started(t);
+  const outcomes = await Promise.allSettled(Array.from({ length: 5 }, () => owners.createVectors({ name: 'v', dimension: 4, metric: 'dot' })));
+  const made = outcomes.filter((outcome) => outcome.status === 'fulfilled');
+  assert.equal(made.length, 1);
+  for (const outcome of outcomes) if (outcome.status === 'rejected') assert.ok(isCairnError(outcome.reason, 'ALREADY_EXISTS'), String(outcome.reason));
+  assert.equal(await owners.resolve({ index: 'v' }), (made[0] as PromiseFulfilledResult<unknown>).value);
+});
+
 test('concurrent requests for one index open it once', async (t) => {
   const { daemon, running, owners } = await started(t);
   daemon.write('a.ts');
