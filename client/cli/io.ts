@@ -30,31 +30,30 @@ export interface CommonOptions {
   readonly dataDir?: string | undefined;
 }
 
-/** A daemon that is just being stopped refuses what it has not begun; the next one takes it. */
+export interface Visit extends ConnectOptions {
+  /** Asking twice does what asking once does: then also an answer that was lost with its daemon is asked for again. */
+  readonly isRepeatable?: boolean | undefined;
+}
+
 const MAX_ATTEMPTS = 3;
 const RETRY_PAUSE_MS = 100;
 
-/** Connects, runs `use`, closes whatever happens. `use` runs again when the daemon refused a request because it, or the index, was being closed. */
-export async function withClient<T>(io: Io, options: CommonOptions, use: (client: CairnClient) => Promise<T>, connect: ConnectOptions = {}): Promise<T> {
-  for (let attempt = 1; ; attempt++) {
-    try {
-      return await once(io, options, use, connect);
-    } catch (error) {
-      if (!isClientError(error, 'NOT_SERVING') || connect.spawn === 'never' || attempt === MAX_ATTEMPTS || io.signal.aborted) throw error;
-      await sleep(attempt * RETRY_PAUSE_MS);
-    }
-  }
-}
-
-async function once<T>(io: Io, options: CommonOptions, use: (client: CairnClient) => Promise<T>, connect: ConnectOptions): Promise<T> {
+/** Connects, runs `use`, closes whatever happens. `use` runs again when a daemon that is just ending has refused, and see `isRepeatable`. */
+export async function withClient<T>(io: Io, options: CommonOptions, use: (client: CairnClient) => Promise<T>, { isRepeatable = false, ...connect }: Visit = {}): Promise<T> {
   const onStart = (): void => {
     if (io.stderr.isTTY && options.json !== true) io.stderr.write('starting the daemon …\n');
   };
-  const client = await io.connect({ env: io.env, dataDir: options.dataDir, clientName: 'cairn-cli', signal: io.signal, onStart, ...connect });
-  try {
-    return await use(client);
-  } finally {
-    client.close();
+  for (let attempt = 1; ; attempt++) {
+    const client = await io.connect({ env: io.env, dataDir: options.dataDir, clientName: 'cairn-cli', signal: io.signal, onStart, ...connect });
+    try {
+      return await use(client);
+    } catch (error) {
+      const isLost = isRepeatable && isClientError(error, 'DAEMON_UNREACHABLE');
+      if (!(isLost || isClientError(error, 'NOT_SERVING')) || connect.spawn === 'never' || attempt === MAX_ATTEMPTS || io.signal.aborted) throw error;
+    } finally {
+      client.close();
+    }
+    await sleep(attempt * RETRY_PAUSE_MS);
   }
 }
 

@@ -112,6 +112,20 @@ test('[6.1] a daemon that is just ending refuses; the command asks the next one,
   assert.equal(fake.requests.slice(asked).filter(({ method }) => method === 'index/verify').length, 1, 'nothing else is tried again');
 });
 
+test('[6.1] a question whose daemon went away is asked again; what changes something is not', async (t) => {
+  const { fake, run } = await harness(t);
+  let losses = 1;
+  const lose = (result: unknown) => ({ socket }: { readonly socket: { destroy(): void } }): unknown => {
+    if (losses-- > 0) socket.destroy();
+    return result;
+  };
+  fake.answer('index/list', lose({ indexes: [SUMMARY], failed: [] }));
+  assert.equal((await run(['list'])).code, 0);
+  losses = 1;
+  fake.answer('index/delete', lose({ index: 'pebble', purged: false, keptAt: '/d/trash/pebble' }));
+  assert.equal((await run(['delete', 'pebble'])).code, 4);
+});
+
 test('index prints what it did; the documented JSON', async (t) => {
   const { fake, run, dir } = await harness(t);
   fake.answer('index/open', () => RUN);

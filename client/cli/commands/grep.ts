@@ -41,7 +41,7 @@ export async function grepCommand(io: Io, pattern: string, options: GrepOptions)
       if (result.matches.length === 0) io.stderr.write(`nothing found in ${plural(result.filesSearched, 'file')}\n`);
     }
     return outcome(result.matches.length, result.meta);
-  });
+  }, { isRepeatable: true });
 }
 
 /** What to colour in a matching line. The daemon has its own matcher: an expression that JavaScript does not read is not coloured. */

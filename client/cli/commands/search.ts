@@ -36,7 +36,7 @@ export async function searchCommand(io: Io, query: string, options: SearchOption
       if (result.hits.length === 0) io.stderr.write('nothing found\n');
     }
     return outcome(result.hits.length, result.meta);
-  });
+  }, { isRepeatable: true });
 }
 
 /** Only what was given: absent parameters keep the daemon's defaults. */

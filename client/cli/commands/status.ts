@@ -23,7 +23,7 @@ export async function statusCommand(io: Io, target: string | undefined, options:
     if (options.json === true) writeJson(io, { daemon: process, indexes, failed });
     else io.stdout.write(renderStatus(daemon, indexes, styleFor(io, options)));
     return failed.length > 0 || indexes.some((index) => index.state === 'degraded' || index.state === 'failed') ? EXIT.damaged : EXIT.ok;
-  });
+  }, { isRepeatable: true });
 }
 
 /** The full status of each index; one that cannot be opened right now is shown by what the daemon knows of it. */
@@ -95,5 +95,5 @@ export async function listCommand(io: Io, options: CommonOptions): Promise<ExitC
       for (const index of result.failed) io.stderr.write(`${styleFor(io, options, 'stderr').bad('failed')} ${oneLine(index.index)}: ${oneLine(index.reason)}\n`);
     }
     return result.failed.length > 0 ? EXIT.damaged : EXIT.ok;
-  });
+  }, { isRepeatable: true });
 }

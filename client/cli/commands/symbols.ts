@@ -33,5 +33,5 @@ export async function symbolsCommand(io: Io, query: string, options: SymbolsOpti
       if (result.symbols.length === 0) io.stderr.write('nothing found\n');
     }
     return outcome(result.symbols.length, result.meta);
-  });
+  }, { isRepeatable: true });
 }
