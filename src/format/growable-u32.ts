@@ -38,6 +38,11 @@ export class GrowableU32 {
     this.#length = 0;
   }
 
+  /** Entries 0..length-1 without a copy; valid until the next `push` or `clear`. */
+  view(): Uint32Array {
+    return this.#array.subarray(0, this.#length);
+  }
+
   /** Entries 0..length-1 in an array of their own. */
   toArray(): Uint32Array {
     return this.#array.slice(0, this.#length);

@@ -5,9 +5,10 @@ import type { Env } from '../env/env.ts';
 import { peekDocHeader } from '../format/doc-codec.ts';
 import { segmentFile, WAL_DIRECTORY } from '../format/file-names.ts';
 import { VectorArena } from '../quantize/arena.ts';
+import { BlockCache } from '../segment/block-cache.ts';
 import { mergeSegments } from '../segment/merge.ts';
-import { openSegment } from '../segment/reader.ts';
-import type { Segment } from '../segment/segment.ts';
+import { openSegment, openStoredSegment } from '../segment/reader.ts';
+import type { StoredSegment } from '../segment/stored-segment.ts';
 import { verifySegment, type SegmentVerification } from '../segment/verify.ts';
 import { compareUtf8 } from '../segment/utf8-order.ts';
 import { writeSegment, type SegmentSpec, type SegmentSummary } from '../segment/writer.ts';
@@ -16,6 +17,9 @@ import { asLsn } from '../util/ids.ts';
 import { replayWal } from '../wal/wal-reader.ts';
 import { decodeBatch } from './batch-codec.ts';
 import type { BuildResult, FlushJob, MergeJob, ResultOf, StorageJob, StorageRunner, VerifyJob } from './storage-jobs.ts';
+
+/** Texts are read in order, so each source needs one block of 32 KB, and seldom a larger one. */
+const MERGE_CACHE_BYTES = 4 << 20;
 
 export async function runJob<J extends StorageJob>(env: Env, job: J): Promise<ResultOf<J>>;
 export async function runJob(env: Env, job: StorageJob): Promise<BuildResult | SegmentVerification> {
@@ -56,10 +60,10 @@ async function newestDocs(env: Env, job: FlushJob): Promise<Map<string, Uint8Arr
 }
 
 async function runMerge(env: Env, job: MergeJob): Promise<BuildResult> {
-  const arena = new VectorArena();
-  const opened: Segment[] = [];
+  const opened: StoredSegment[] = [];
+  const cache = new BlockCache(MERGE_CACHE_BYTES);
   try {
-    for (const { entry } of job.inputs) opened.push(await openSegment(env, join(job.dir, entry.file), arena, { ...entry, dimension: job.dimension }));
+    for (const { entry } of job.inputs) opened.push(await openStoredSegment(env, join(job.dir, entry.file), { ...entry, dimension: job.dimension }, { cache }));
     const inputs = opened.map((segment, i) => {
       const words = job.inputs[i]?.live ?? null;
       return { segment, live: words === null ? null : new Bitset(segment.docCount, words) };

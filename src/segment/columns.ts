@@ -59,7 +59,7 @@ export class ColumnStream {
   }
 
   async #flush(width: 4 | 1): Promise<void> {
-    const words = this.#words.array.subarray(0, this.#words.length);
+    const words = this.#words.view();
     const bytes = width === 1 ? Uint8Array.from(words) : new Uint8Array(words.buffer, 0, words.byteLength);
     await this.#sink.write(bytes);
     this.#bytes += bytes.length;

@@ -11,7 +11,8 @@ const HEADER_NUMBERS = 4;
 
 export class FieldReader implements TermReader {
   readonly termCount: number;
-  readonly memoryBytes: number;
+  readonly termBytesTotal: number;
+  readonly postingBytesTotal: number;
   readonly #path: string;
   readonly #offset: number;
   /** Ids of the field's postings are below this. */
@@ -28,7 +29,8 @@ export class FieldReader implements TermReader {
     const header = columns.u32(HEADER_NUMBERS);
     const [termCount, termBytes, postingBytes] = [header[0] as number, header[1] as number, header[2] as number];
     this.termCount = termCount;
-    this.memoryBytes = section.length;
+    this.termBytesTotal = termBytes;
+    this.postingBytesTotal = postingBytes;
     this.#path = path;
     this.#offset = offset;
     this.#idLimit = idLimit;

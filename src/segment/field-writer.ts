@@ -1,7 +1,7 @@
 /**
  * Encodes one inverted field: terms in byte order, postings as delta varints. Layout in FORMAT.md, "Segment".
  * A posting is varint(delta * 2 + flag); with the flag a varint of the value follows, without it the value is 1, as it is
- * for most postings. Buffers the whole field: a segment that is open has it in memory too.
+ * for most postings. Buffers the whole field, because its sizes come first.
  */
 import type { ContainerWriter } from '../format/container-writer.ts';
 import { GrowableU32 } from '../format/growable-u32.ts';
@@ -15,12 +15,25 @@ import type { StringTable } from './string-table.ts';
 
 const MAX_SECTION_PART = 0xffff_ffff;
 
+export interface FieldSizes {
+  readonly terms: number;
+  readonly termBytes: number;
+  readonly postingBytes: number;
+}
+
 export class FieldWriter {
-  readonly #termEnds = new GrowableU32();
-  readonly #postingEnds = new GrowableU32();
-  readonly #counts = new GrowableU32();
-  readonly #terms = new RecordWriter(64 * 1024);
-  readonly #postings = new RecordWriter(256 * 1024);
+  readonly #termEnds: GrowableU32;
+  readonly #postingEnds: GrowableU32;
+  readonly #counts: GrowableU32;
+  readonly #terms: RecordWriter;
+  readonly #postings: RecordWriter;
+
+  /** With the sizes that are to be expected nothing is copied while it grows. */
+  constructor(expected: FieldSizes = { terms: 1024, termBytes: 64 * 1024, postingBytes: 256 * 1024 }) {
+    [this.#termEnds, this.#postingEnds, this.#counts] = [new GrowableU32(expected.terms), new GrowableU32(expected.terms), new GrowableU32(expected.terms)];
+    this.#terms = new RecordWriter(expected.termBytes);
+    this.#postings = new RecordWriter(expected.postingBytes);
+  }
 
   get termCount(): number {
     return this.#counts.length;
@@ -48,9 +61,9 @@ export class FieldWriter {
     }
     await writeColumns(await container.section(fieldTag(field)), [
       Uint32Array.of(this.termCount, this.#terms.length, this.#postings.length, 0),
-      this.#termEnds.toArray(),
-      this.#postingEnds.toArray(),
-      this.#counts.toArray(),
+      this.#termEnds.view(),
+      this.#postingEnds.view(),
+      this.#counts.view(),
       this.#terms.view(),
       this.#postings.view(),
     ]);

@@ -1,10 +1,10 @@
 /** Which docs survive a merge, in key order, and where each row of each source goes. */
 import type { Field } from './part.ts';
 import type { MergeSource } from './merge.ts';
-import type { Segment } from './segment.ts';
+import type { StoredSegment } from './stored-segment.ts';
 
 export interface MergedDoc {
-  readonly segment: Segment;
+  readonly segment: StoredSegment;
   /** Position of the segment among the sources. */
   readonly source: number;
   /** Id in its segment. */
@@ -14,19 +14,14 @@ export interface MergedDoc {
 /** New id of each old one; DEAD for what does not survive. */
 export const DEAD = 0xffff_ffff;
 
-interface IdMaps {
-  readonly doc: Uint32Array;
-  readonly chunk: Uint32Array;
-  readonly symbol: Uint32Array;
-  readonly edge: Uint32Array;
-}
+/** A kind of rows: those of a doc lie between two starts. */
+export type RowKind = 'doc' | 'chunk' | 'symbol' | 'edge';
 
 export class MergePlan {
-  readonly segments: readonly Segment[];
+  readonly segments: readonly StoredSegment[];
   readonly docCount: number;
   readonly #sourceOf: Uint32Array;
   readonly #docOf: Uint32Array;
-  readonly #maps: readonly IdMaps[];
 
   constructor(sources: readonly MergeSource[]) {
     this.segments = sources.map(({ segment }) => segment);
@@ -34,37 +29,42 @@ export class MergePlan {
     this.docCount = order.length;
     this.#sourceOf = Uint32Array.from(order, ({ source }) => source);
     this.#docOf = Uint32Array.from(order, ({ doc }) => doc);
-    this.#maps = this.#mapIds();
   }
 
   *docs(): Generator<MergedDoc> {
     for (let i = 0; i < this.docCount; i++) {
       const source = this.#sourceOf[i] as number;
-      yield { segment: this.segments[source] as Segment, source, doc: this.#docOf[i] as number };
+      yield { segment: this.segments[source] as StoredSegment, source, doc: this.#docOf[i] as number };
     }
   }
 
-  /** New ids of the rows that the postings of a field speak of. */
-  idsOf(source: number, field: Field): Uint32Array {
-    const maps = this.#maps[source] as IdMaps;
-    if (field === 'body') return maps.chunk;
-    if (field === 'definition' || field === 'name') return maps.symbol;
-    return field === 'target' ? maps.edge : maps.doc;
-  }
-
-  #mapIds(): IdMaps[] {
-    const dead = (length: number): Uint32Array => new Uint32Array(length).fill(DEAD);
-    const maps = this.segments.map((s) => ({ doc: dead(s.docCount), chunk: dead(s.chunkCount), symbol: dead(s.symbolCount), edge: dead(s.edgeCount) }));
-    const next = { doc: 0, chunk: 0, symbol: 0, edge: 0 };
+  /** New ids of all rows of one kind, for each source. */
+  newIds(kind: RowKind): Uint32Array[] {
+    const ids = this.segments.map((segment) => new Uint32Array(rowEnd(segment, kind, segment.docCount - 1)).fill(DEAD));
+    let next = 0;
     for (const { segment, source, doc } of this.docs()) {
-      const map = maps[source] as IdMaps;
-      map.doc[doc] = next.doc++;
-      for (let row = segment.chunkStart(doc); row < segment.chunkStart(doc + 1); row++) map.chunk[row] = next.chunk++;
-      for (let row = segment.symbolStart(doc); row < segment.symbolStart(doc + 1); row++) map.symbol[row] = next.symbol++;
-      for (let row = segment.edgeStart(doc); row < segment.edgeStart(doc + 1); row++) map.edge[row] = next.edge++;
+      const map = ids[source] as Uint32Array;
+      for (let row = rowStart(segment, kind, doc); row < rowEnd(segment, kind, doc); row++) map[row] = next++;
     }
-    return maps;
+    return ids;
   }
+}
+
+/** What the postings of a field speak of. */
+export function rowKindOf(field: Field): RowKind {
+  if (field === 'body') return 'chunk';
+  if (field === 'definition' || field === 'name') return 'symbol';
+  return field === 'target' ? 'edge' : 'doc';
+}
+
+export function rowStart(segment: StoredSegment, kind: RowKind, doc: number): number {
+  if (kind === 'doc') return doc;
+  if (kind === 'chunk') return segment.chunkStart(doc);
+  return kind === 'symbol' ? segment.symbolStart(doc) : segment.edgeStart(doc);
+}
+
+export function rowEnd(segment: StoredSegment, kind: RowKind, doc: number): number {
+  return rowStart(segment, kind, doc + 1);
 }
 
 /** Live docs of all sources by key. Sources are few, so the smallest head is found by looking at each. */

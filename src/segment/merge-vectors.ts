@@ -1,14 +1,9 @@
-/** Vectors of a merge: rows of the surviving docs, read from their files (and checked) or copied from the arena, in order. */
+/** Vectors of a merge: rows and codes of the surviving docs, read from their files and checked, in order. In memory: one doc. */
 import type { ContainerWriter } from '../format/container-writer.ts';
-import type { CodeTable } from '../quantize/index.ts';
-import type { MergedDoc, MergePlan } from './merge-plan.ts';
-import type { SegmentVectors } from './segment-vectors.ts';
+import { codeStride } from '../quantize/index.ts';
+import { rowEnd, rowStart, type MergedDoc, type MergePlan, type RowKind } from './merge-plan.ts';
+import type { CodeScales, VectorFiles } from './vector-files.ts';
 import { writeVectors, type CodeRows, type VectorSource } from './vector-sections.ts';
-
-type RowRange = (doc: MergedDoc) => readonly [from: number, to: number];
-
-const chunkRows: RowRange = ({ segment, doc }) => [segment.chunkStart(doc), segment.chunkStart(doc + 1)];
-const docRow: RowRange = ({ doc }) => [doc, doc + 1];
 
 export class MergedVectors implements VectorSource {
   readonly dimension: number;
@@ -18,17 +13,32 @@ export class MergedVectors implements VectorSource {
   chunkVectorCount = 0;
   pathVectorCount = 0;
   readonly #plan: MergePlan;
+  readonly #files: readonly VectorFiles[];
+  readonly #piece = new Piece();
 
-  constructor(plan: MergePlan, dimension: number) {
+  private constructor(plan: MergePlan, dimension: number, files: readonly VectorFiles[]) {
     this.#plan = plan;
+    this.#files = files;
     this.dimension = dimension;
-    this.chunks = new MergedCodes(plan, (vectors) => vectors.chunks, chunkRows);
-    this.centroids = new MergedCodes(plan, (vectors) => vectors.centroids, docRow);
-    this.paths = new MergedCodes(plan, (vectors) => vectors.paths, docRow);
+    const codes = (scales: (from: VectorFiles) => CodeScales, kind: RowKind): CodeRows => new MergedCodes(plan, codeStride(dimension), files.map(scales), kind);
+    this.chunks = codes((from) => from.chunks, 'chunk');
+    this.centroids = codes((from) => from.centroids, 'doc');
+    this.paths = codes((from) => from.paths, 'doc');
     for (const { segment, doc } of plan.docs()) {
       if (segment.docHasVectors(doc)) this.chunkVectorCount += segment.chunkStart(doc + 1) - segment.chunkStart(doc);
       if (segment.docHasPathVector(doc)) this.pathVectorCount += 1;
     }
+  }
+
+  static async open(plan: MergePlan, dimension: number): Promise<MergedVectors> {
+    const files: VectorFiles[] = [];
+    for (const segment of plan.segments) {
+      const opened = await segment.openVectors();
+      // Their rows have no checksums of their own.
+      for (const { tag } of [opened.chunks, opened.centroids, opened.paths]) await segment.container.verifySection(tag);
+      files.push(opened);
+    }
+    return new MergedVectors(plan, dimension, files);
   }
 
   write(container: ContainerWriter): Promise<void> {
@@ -36,45 +46,60 @@ export class MergedVectors implements VectorSource {
   }
 
   *chunkVectors(): Generator<Uint8Array> {
-    for (const merged of this.#plan.docs()) {
-      const [from, to] = chunkRows(merged);
-      if (to > from) yield vectorsOf(merged).readRows(from, to);
+    for (const { segment, source, doc } of this.#plan.docs()) {
+      const [from, to] = [segment.chunkStart(doc), segment.chunkStart(doc + 1)];
+      if (to > from) yield this.#filesOf(source).rows.readInto(from, to, this.#piece.of((to - from) * this.dimension * 4));
     }
   }
 
   *pathVectors(): Generator<Uint8Array> {
-    for (const { segment, doc } of this.#plan.docs()) {
-      const vector = segment.readPathVector(doc);
-      if (vector !== null) yield new Uint8Array(vector.buffer);
+    for (const { segment, source, doc } of this.#plan.docs()) {
+      const row = segment.pathRow(doc);
+      if (segment.docHasPathVector(doc)) yield this.#filesOf(source).pathRows.readInto(row, row + 1, this.#piece.of(this.dimension * 4));
     }
+  }
+
+  #filesOf(source: number): VectorFiles {
+    return this.#files[source] as VectorFiles;
   }
 }
 
 class MergedCodes implements CodeRows {
   readonly #plan: MergePlan;
-  readonly #table: (vectors: SegmentVectors) => CodeTable;
-  readonly #range: RowRange;
-  readonly scales: Float32Array;
-  readonly norms: Float32Array;
+  readonly #stride: number;
+  readonly #sources: readonly CodeScales[];
+  readonly #kind: RowKind;
+  readonly #piece = new Piece();
 
-  constructor(plan: MergePlan, table: (vectors: SegmentVectors) => CodeTable, range: RowRange) {
+  constructor(plan: MergePlan, stride: number, sources: readonly CodeScales[], kind: RowKind) {
     this.#plan = plan;
-    this.#table = table;
-    this.#range = range;
-    this.scales = this.#gather((rows) => rows.scales);
-    this.norms = this.#gather((rows) => rows.norms);
+    this.#stride = stride;
+    this.#sources = sources;
+    this.#kind = kind;
+  }
+
+  get scales(): Float32Array {
+    return this.#gather(({ scales }) => scales);
+  }
+  get norms(): Float32Array {
+    return this.#gather(({ norms }) => norms);
   }
 
   *codes(): Generator<Uint8Array> {
     for (const merged of this.#plan.docs()) {
-      const table = this.#table(vectorsOf(merged));
+      const { container } = merged.segment;
       const [from, to] = this.#range(merged);
-      // A copy: files cannot be written from shared memory.
-      if (to > from) yield new Uint8Array(table.codes().slice(from * table.stride, to * table.stride).buffer);
+      const piece = this.#piece.of((to - from) * this.#stride);
+      container.readSync(container.section((this.#sources[merged.source] as CodeScales).tag), from * this.#stride, piece);
+      yield piece;
     }
   }
 
-  #gather(column: (table: CodeTable) => Float32Array): Float32Array {
+  #range({ segment, doc }: MergedDoc): readonly [from: number, to: number] {
+    return [rowStart(segment, this.#kind, doc), rowEnd(segment, this.#kind, doc)];
+  }
+
+  #gather(column: (from: CodeScales) => Float32Array): Float32Array {
     let rows = 0;
     for (const merged of this.#plan.docs()) {
       const [from, to] = this.#range(merged);
@@ -84,11 +109,20 @@ class MergedCodes implements CodeRows {
     let at = 0;
     for (const merged of this.#plan.docs()) {
       const [from, to] = this.#range(merged);
-      out.set(column(this.#table(vectorsOf(merged))).subarray(from, to), at);
+      out.set(column(this.#sources[merged.source] as CodeScales).subarray(from, to), at);
       at += to - from;
     }
     return out;
   }
 }
 
-const vectorsOf = ({ segment }: MergedDoc): SegmentVectors => segment.vectors as SegmentVectors;
+/** Memory for one piece after the other. */
+class Piece {
+  #bytes = new Uint8Array(0);
+
+  /** Of exactly this size; the piece before is overwritten. */
+  of(length: number): Uint8Array {
+    if (length > this.#bytes.length) this.#bytes = new Uint8Array(length * 2);
+    return this.#bytes.subarray(0, length);
+  }
+}

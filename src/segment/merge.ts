@@ -2,7 +2,8 @@
  * Compaction: merges segments into one, without the dead docs. Nothing is tokenized, embedded or quantized again: dictionaries
  * are merged with remapped ids, texts move between blocks, vectors and codes are copied bit by bit and checked on the way.
  * The result equals, byte for byte, a segment built from the surviving documents.
- * Streams texts, vectors, codes and payloads; in memory are the id maps (4 bytes a row) and the field being written.
+ * Streams texts, rows, vectors, codes and payloads; in memory are, one after the other, each field of all sources with its merged
+ * copy and new ids (4 bytes a row), and the symbols and the edges of all sources.
  */
 import type { EnvFile } from '../env/env.ts';
 import { ContainerWriter } from '../format/container-writer.ts';
@@ -10,18 +11,18 @@ import { KIND_SEGMENT } from '../format/constants.ts';
 import type { Bitset } from '../util/bitset.ts';
 import { CairnError } from '../util/errors.ts';
 import { requireLittleEndian, SEGMENT_CONTENT } from './layout.ts';
-import { mergeField, type TermMaps } from './merge-fields.ts';
-import { MergePlan, type MergedDoc } from './merge-plan.ts';
+import { mergeField } from './merge-fields.ts';
+import { MergePlan } from './merge-plan.ts';
+import { mergeRows, type MovedTerms } from './merge-rows.ts';
 import { MergedVectors } from './merge-vectors.ts';
-import { FIELDS } from './part.ts';
+import { FIELDS, type Field } from './part.ts';
 import { PayloadWriter } from './payloads.ts';
-import { RowColumns } from './row-columns.ts';
-import type { Segment } from './segment.ts';
+import type { StoredSegment } from './stored-segment.ts';
 import { TextBlockWriter } from './text-blocks.ts';
 import { finishSegment, type SegmentSpec, type SegmentSummary } from './writer.ts';
 
 export interface MergeSource {
-  readonly segment: Segment;
+  readonly segment: StoredSegment;
   /** Live docs; null = all. */
   readonly live: Bitset | null;
 }
@@ -42,20 +43,18 @@ export async function mergeSegments(file: EnvFile, spec: SegmentSpec, sources: r
   const plan = new MergePlan(sources);
   const texts = await mergeTexts(container, plan);
   const payloads = await mergePayloads(container, plan);
-  const maps = new Map<string, TermMaps>();
+  const moved = new Map<Field, MovedTerms>();
   for (const name of FIELDS) {
-    const { writer, ranks } = mergeField(plan, name);
+    const { writer, terms } = await mergeField(plan, name);
     await writer.write(container, name);
-    maps.set(name, ranks);
+    if (name === 'name' || name === 'target') moved.set(name, terms);
   }
-  const rows = mergeRows(plan, maps.get('name') as TermMaps, maps.get('target') as TermMaps);
-  const same = (rank: number): number => rank;
-  await rows.write(container, same, same, texts.textStarts);
+  const rows = await mergeRows(container, plan, moved.get('name') as MovedTerms, moved.get('target') as MovedTerms, texts.textStarts);
   await texts.writeIndex(container);
-  const vectors = spec.dimension === 0 ? null : new MergedVectors(plan, spec.dimension);
+  const vectors = spec.dimension === 0 ? null : await MergedVectors.open(plan, spec.dimension);
   await vectors?.write(container);
   return finishSegment(container, spec, {
-    rows, textBlocks: texts.blockCount, payloads: payloads.count,
+    docs: plan.docCount, chunks: rows.chunk, symbols: rows.symbol, edges: rows.edge, textBlocks: texts.blockCount, payloads: payloads.count,
     vectors: vectors?.chunkVectorCount ?? 0, pathVectors: vectors?.pathVectorCount ?? 0,
   });
 }
@@ -80,57 +79,5 @@ function* payloadsOf(plan: MergePlan): Generator<Uint8Array> {
   for (const { segment, doc } of plan.docs()) {
     const payload = segment.docPayload(doc);
     if (payload !== null) yield payload;
-  }
-}
-
-function mergeRows(plan: MergePlan, names: TermMaps, targets: TermMaps): RowColumns {
-  const rows = new RowColumns();
-  for (const merged of plan.docs()) {
-    const { segment, doc } = merged;
-    const symbolBase = rows.symbolCount - segment.symbolStart(doc);
-    rows.beginDoc({
-      key: segment.docKey(doc), language: segment.docLanguage(doc), source: segment.docSource(doc), commentLength: segment.commentLengths[doc] as number,
-      hasChunkVectors: segment.docHasVectors(doc), hasPathVector: segment.docHasPathVector(doc), hasPayload: segment.storedPayload(doc) !== null,
-    });
-    copyChunks(rows, merged, symbolBase);
-    copySymbols(rows, merged, symbolBase, names[merged.source] as Uint32Array);
-    copyEdges(rows, merged, symbolBase, targets[merged.source] as Uint32Array);
-  }
-  return rows;
-}
-
-/** References are id + 1 with 0 for none: they move by the same distance as the symbols of the doc. */
-const moved = (reference: number, distance: number): number => (reference === 0 ? 0 : reference + distance);
-
-function copyChunks(rows: RowColumns, { segment, doc }: MergedDoc, symbolBase: number): void {
-  const from = segment.columns.chunks;
-  for (let chunk = segment.chunkStart(doc); chunk < segment.chunkStart(doc + 1); chunk++) {
-    rows.chunks.startLines.push(from.startLines[chunk] as number);
-    rows.chunks.endLines.push(from.endLines[chunk] as number);
-    rows.chunks.symbols.push(moved(from.symbols[chunk] as number, symbolBase));
-    rows.chunks.lengths.push(from.lengths[chunk] as number);
-    rows.chunks.kinds.push(from.kinds[chunk] as number);
-  }
-}
-
-function copySymbols(rows: RowColumns, { segment, doc }: MergedDoc, symbolBase: number, ranks: Uint32Array): void {
-  const from = segment.columns.symbols;
-  for (let symbol = segment.symbolStart(doc); symbol < segment.symbolStart(doc + 1); symbol++) {
-    rows.symbols.names.push(ranks[from.names[symbol] as number] as number);
-    rows.symbols.qualified.push(ranks[from.qualified[symbol] as number] as number);
-    rows.symbols.startLines.push(from.startLines[symbol] as number);
-    rows.symbols.endLines.push(from.endLines[symbol] as number);
-    rows.symbols.parents.push(moved(from.parents[symbol] as number, symbolBase));
-    rows.symbols.kinds.push(from.kinds[symbol] as number);
-  }
-}
-
-function copyEdges(rows: RowColumns, { segment, doc }: MergedDoc, symbolBase: number, ranks: Uint32Array): void {
-  const from = segment.columns.edges;
-  for (let edge = segment.edgeStart(doc); edge < segment.edgeStart(doc + 1); edge++) {
-    rows.edges.froms.push(moved(from.froms[edge] as number, symbolBase));
-    rows.edges.targets.push(ranks[from.targets[edge] as number] as number);
-    rows.edges.lines.push(from.lines[edge] as number);
-    rows.edges.kinds.push(from.kinds[edge] as number);
   }
 }

@@ -8,13 +8,14 @@ import { KIND_SEGMENT } from '../format/constants.ts';
 import type { VectorArena } from '../quantize/index.ts';
 import { CairnError } from '../util/errors.ts';
 import { BlockCache } from './block-cache.ts';
-import { FieldReader } from './field-reader.ts';
-import { decodeMeta, DOC_CHUNK_VECTORS, DOC_PATH_VECTOR, DOC_PAYLOAD, fieldTag, KNOWN_TAGS, requireLittleEndian, SEGMENT_CONTENT, TAG, type SegmentMeta } from './layout.ts';
+import type { FieldReader } from './field-reader.ts';
+import { decodeMeta, DOC_PATH_VECTOR, DOC_CHUNK_VECTORS, DOC_PAYLOAD, fieldTag, KNOWN_TAGS, requireLittleEndian, SEGMENT_CONTENT, TAG, type SegmentMeta } from './layout.ts';
 import { FIELDS, type Field } from './part.ts';
 import { Payloads } from './payloads.ts';
-import { DocRows, readChunks, readEdges, readSymbols, sectionLoader } from './rows.ts';
+import { DocRows, readChunks, sectionLoader } from './rows.ts';
 import { SegmentVectors } from './segment-vectors.ts';
 import { Segment, type SegmentContent } from './segment.ts';
+import { StoredSegment, type StoredContent } from './stored-segment.ts';
 import { TextBlocks } from './text-blocks.ts';
 import type { SegmentSummary } from './writer.ts';
 
@@ -30,52 +31,61 @@ export interface OpenSegmentOptions {
 }
 
 /** The segment owns its descriptor and its arena memory until `close`. On an error nothing stays open. */
-export async function openSegment(env: Env, path: string, arena: VectorArena, expected: SegmentExpectation = {}, options: OpenSegmentOptions = {}): Promise<Segment> {
+export function openSegment(env: Env, path: string, arena: VectorArena, expected: SegmentExpectation = {}, options: OpenSegmentOptions = {}): Promise<Segment> {
+  return withFile(env, path, async (file) => {
+    const stored = await loadStored(file, expected, options);
+    return new Segment(await loadContent(stored, arena));
+  });
+}
+
+/** The same without what only queries need: for merges. */
+export function openStoredSegment(env: Env, path: string, expected: SegmentExpectation = {}, options: OpenSegmentOptions = {}): Promise<StoredSegment> {
+  return withFile(env, path, async (file) => new StoredSegment(await loadStored(file, expected, options)));
+}
+
+async function withFile<T>(env: Env, path: string, use: (file: EnvFile) => Promise<T>): Promise<T> {
   requireLittleEndian();
   const file = await env.open(path, 'read');
   try {
-    const container = await ContainerReader.open(file, {
-      kind: KIND_SEGMENT, maxContent: SEGMENT_CONTENT, knownTags: KNOWN_TAGS,
-      ...(expected.id === undefined ? {} : { id: expected.id }),
-      ...(expected.bytes === undefined ? {} : { bytes: expected.bytes }),
-      ...(expected.checksum === undefined ? {} : { checksum: Number.parseInt(expected.checksum, 16) }),
-    });
-    const meta = decodeMeta(await container.load(TAG.meta), path, container.section(TAG.meta).offset);
-    checkCounts(meta, expected, path);
-    return new Segment(await loadContent(file, container, meta, arena, options.cache ?? new BlockCache(DEFAULT_CACHE_BYTES)));
+    return await use(file);
   } catch (error) {
     await file.close();
     throw error;
   }
 }
 
-async function loadContent(file: EnvFile, container: ContainerReader, meta: SegmentMeta, arena: VectorArena, cache: BlockCache): Promise<SegmentContent> {
+async function loadStored(file: EnvFile, expected: SegmentExpectation, { cache }: OpenSegmentOptions): Promise<StoredContent> {
+  const container = await ContainerReader.open(file, {
+    kind: KIND_SEGMENT, maxContent: SEGMENT_CONTENT, knownTags: KNOWN_TAGS,
+    ...(expected.id === undefined ? {} : { id: expected.id }),
+    ...(expected.bytes === undefined ? {} : { bytes: expected.bytes }),
+    ...(expected.checksum === undefined ? {} : { checksum: Number.parseInt(expected.checksum, 16) }),
+  });
+  const meta = decodeMeta(await container.load(TAG.meta), file.path, container.section(TAG.meta).offset);
+  checkCounts(meta, expected, file.path);
   const load = sectionLoader(container);
   const docs = await DocRows.read(load, meta);
   const chunks = await readChunks(load, meta);
-  const fields = new Map<Field, FieldReader>();
-  for (const name of FIELDS) {
-    const tag = fieldTag(name);
-    fields.set(name, new FieldReader(await container.load(tag), container.path, container.section(tag).offset, idLimit(name, meta)));
-  }
-  const symbols = await readSymbols(load, meta, fields.get('name')?.termCount ?? 0);
-  const edges = await readEdges(load, meta, fields.get('target')?.termCount ?? 0);
-  const texts = new TextBlocks(container, await container.load(TAG.textBlocks), meta.textBlocks, chunks.textStarts, cache);
+  const texts = new TextBlocks(container, await container.load(TAG.textBlocks), meta.textBlocks, chunks.textStarts, cache ?? new BlockCache(DEFAULT_CACHE_BYTES));
   const payloads = meta.payloads === 0 ? null : new Payloads(container, await container.load(TAG.payloadIndex), meta.docs);
   checkFlags(docs, meta, container.path);
+  return { file, container, meta, docs, chunks, texts, payloads };
+}
+
+async function loadContent(stored: StoredContent, arena: VectorArena): Promise<SegmentContent> {
+  const { container, meta } = stored;
+  const segment = new StoredSegment(stored);
+  const fields = new Map<Field, FieldReader>();
+  for (const name of FIELDS) fields.set(name, await segment.loadField(name));
+  const symbols = await segment.loadSymbols(fields.get('name')?.termCount ?? 0);
+  const edges = await segment.loadEdges(fields.get('target')?.termCount ?? 0);
   const loadedBytes = LOADED_TAGS.reduce((sum, tag) => sum + (container.find(tag)?.length ?? 0), 0);
   // Last, because it takes arena memory that would have to be given back when something else fails.
   const vectors = meta.dimension === 0 ? null : await SegmentVectors.load(container, meta, arena);
-  return { file, container, meta, fields, docs, chunks, symbols, edges, texts, payloads, vectors, loadedBytes };
+  return { ...stored, fields, symbols, edges, vectors, loadedBytes };
 }
 
 const LOADED_TAGS: readonly number[] = [TAG.docs, TAG.docKeys, TAG.labels, TAG.chunks, TAG.textBlocks, TAG.symbols, TAG.edges, TAG.payloadIndex, ...FIELDS.map(fieldTag)];
-
-function idLimit(field: Field, meta: SegmentMeta): number {
-  if (field === 'body') return meta.chunks;
-  if (field === 'definition' || field === 'name') return meta.symbols;
-  return field === 'target' ? meta.edges : meta.docs;
-}
 
 /** The flags of the docs decide which sections are read for them, so they must agree with the sections. */
 function checkFlags(docs: DocRows, meta: SegmentMeta, path: string): void {

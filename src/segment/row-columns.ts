@@ -8,7 +8,8 @@ import { writeColumns } from './columns.ts';
 import { DocColumns, type DocFacts, type RowStarts } from './doc-columns.ts';
 import { TAG } from './layout.ts';
 
-type Rank = (reference: number) => number;
+/** Rank of a term in its dictionary, from what the rows hold of it. */
+export type Rank = (reference: number) => number;
 
 export class RowColumns {
   readonly #docs = new DocColumns();
@@ -43,15 +44,15 @@ export class RowColumns {
   async write(container: ContainerWriter, nameRank: Rank, targetRank: Rank, textStarts: Uint32Array): Promise<void> {
     await this.#docs.write(container, this.#ends);
     await writeColumns(await container.section(TAG.chunks), [
-      this.chunks.startLines.toArray(), this.chunks.endLines.toArray(), this.chunks.symbols.toArray(), this.chunks.lengths.toArray(), textStarts, bytes(this.chunks.kinds),
+      this.chunks.startLines.view(), this.chunks.endLines.view(), this.chunks.symbols.view(), this.chunks.lengths.view(), textStarts, bytes(this.chunks.kinds),
     ]);
     const { symbols, edges } = this;
     await writeColumns(await container.section(TAG.symbols), [
-      symbols.names.toArray().map(nameRank), symbols.qualified.toArray().map(nameRank),
-      symbols.startLines.toArray(), symbols.endLines.toArray(), symbols.parents.toArray(), bytes(symbols.kinds),
+      symbols.names.view().map(nameRank), symbols.qualified.view().map(nameRank),
+      symbols.startLines.view(), symbols.endLines.view(), symbols.parents.view(), bytes(symbols.kinds),
     ]);
-    await writeColumns(await container.section(TAG.edges), [edges.froms.toArray(), edges.targets.toArray().map(targetRank), edges.lines.toArray(), bytes(edges.kinds)]);
+    await writeColumns(await container.section(TAG.edges), [edges.froms.view(), edges.targets.view().map(targetRank), edges.lines.view(), bytes(edges.kinds)]);
   }
 }
 
-const bytes = (column: GrowableU32): Uint8Array => Uint8Array.from(column.array.subarray(0, column.length));
+const bytes = (column: GrowableU32): Uint8Array => Uint8Array.from(column.view());

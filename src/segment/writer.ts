@@ -16,9 +16,9 @@ import type { Lsn, SegmentId } from '../util/ids.ts';
 import { sortField } from './field-writer.ts';
 import { Inverter } from './inverter.ts';
 import { encodeMeta, requireLittleEndian, SEGMENT_CONTENT, TAG, type ContentVersions, type SegmentMeta } from './layout.ts';
-import { FIELDS } from './part.ts';
+import { FIELDS, type Field } from './part.ts';
 import { PayloadWriter } from './payloads.ts';
-import { RowColumns } from './row-columns.ts';
+import { RowColumns, type Rank } from './row-columns.ts';
 import { TextBlockWriter } from './text-blocks.ts';
 import { CodeBuffer, writeVectors, type VectorSource } from './vector-sections.ts';
 
@@ -108,14 +108,18 @@ class SegmentBuilder {
     const container = this.#container;
     await this.#texts.end();
     await this.#payloads.write(container);
-    const fields = FIELDS.map((name) => ({ name, ...sortField(this.#inverter.strings, this.#inverter.field(name)) }));
-    for (const { name, writer } of fields) await writer.write(container, name);
-    const rank = (name: string) => fields.find((field) => field.name === name)?.rankOf as (id: number) => number;
-    await this.#rows.write(container, rank('name'), rank('target'), this.#texts.textStarts);
+    const rankOf = new Map<Field, Rank>();
+    for (const name of FIELDS) {
+      const field = sortField(this.#inverter.strings, this.#inverter.field(name));
+      await field.writer.write(container, name);
+      rankOf.set(name, field.rankOf);
+    }
+    const rows = this.#rows;
+    await rows.write(container, rankOf.get('name') as Rank, rankOf.get('target') as Rank, this.#texts.textStarts);
     await this.#texts.writeIndex(container);
     if (this.#spec.dimension !== 0) await writeVectors(container, this.#vectors);
     return finishSegment(container, this.#spec, {
-      rows: this.#rows, textBlocks: this.#texts.blockCount, payloads: this.#payloads.count,
+      docs: rows.docCount, chunks: rows.chunkCount, symbols: rows.symbolCount, edges: rows.edgeCount, textBlocks: this.#texts.blockCount, payloads: this.#payloads.count,
       vectors: this.#vectors.chunkVectorCount, pathVectors: this.#vectors.pathVectorCount,
     });
   }
@@ -148,7 +152,10 @@ class SegmentBuilder {
 }
 
 export interface SegmentTotals {
-  readonly rows: Pick<RowColumns, 'docCount' | 'chunkCount' | 'symbolCount' | 'edgeCount'>;
+  readonly docs: number;
+  readonly chunks: number;
+  readonly symbols: number;
+  readonly edges: number;
   readonly textBlocks: number;
   readonly payloads: number;
   readonly vectors: number;
@@ -157,7 +164,7 @@ export interface SegmentTotals {
 
 /** The meta section, table of contents and footer. */
 export async function finishSegment(container: ContainerWriter, spec: SegmentSpec, totals: SegmentTotals): Promise<SegmentSummary> {
-  const { docCount: docs, chunkCount: chunks, symbolCount: symbols, edgeCount: edges } = totals.rows;
+  const { docs, chunks, symbols, edges } = totals;
   const createdMs = Date.parse(spec.createdAt);
   if (!Number.isSafeInteger(createdMs) || createdMs < 0) throw new CairnError('INVALID_ARGUMENT', `created time ${JSON.stringify(spec.createdAt)} of a segment`);
   const meta: SegmentMeta = {
