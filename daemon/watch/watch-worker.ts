@@ -3,6 +3,7 @@
  * word when its reader is busy. Reads only file names and ignore rules, never content.
  */
 import { parentPort, workerData } from 'node:worker_threads';
+import { collectGarbage } from '../../src/api.ts';
 import { loadIgnore } from './ignore-rules.ts';
 import type { FromWorker, ToWorker, WorkerData } from './messages.ts';
 import { RootWatch } from './root-watch.ts';
@@ -12,13 +13,11 @@ if (port === null) throw new Error('watch-worker.ts must run as a worker thread'
 const { options, excluded } = workerData as WorkerData;
 const roots = new Map<number, RootWatch>();
 const send = (message: FromWorker): void => port.postMessage(message);
-/** Only there when the process was started with --expose-gc. */
-const { gc } = globalThis as { readonly gc?: () => void };
 
 function forward(id: number, event: Extract<FromWorker, { op: 'event' }>['event']): void {
   send({ op: 'event', id, event });
   // A third of the heap is garbage of the scan, and nothing much is allocated from now on that would make V8 look.
-  if (event.type === 'ready') gc?.();
+  if (event.type === 'ready') collectGarbage();
 }
 
 async function unwatch(id: number): Promise<void> {

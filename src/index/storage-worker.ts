@@ -1,6 +1,7 @@
 /** Entry of the storage thread: receives jobs, runs them one after the other on the real file system, replies. Keeps no state. */
 import { parentPort } from 'node:worker_threads';
 import { nodeEnv } from '../env/node-env.ts';
+import { collectGarbage } from '../util/collect-garbage.ts';
 import { CairnError } from '../util/errors.ts';
 import { Mutex } from './mutex.ts';
 import { runJob } from './run-job.ts';
@@ -11,14 +12,11 @@ if (port === null) throw new CairnError('INTERNAL', 'storage-worker must run in 
 const env = nodeEnv();
 const queue = new Mutex();
 
-/** Only there when the process was started with --expose-gc. */
-const { gc } = globalThis as { readonly gc?: () => void };
-
 port.on('message', ({ id, job }: JobRequest) => {
   void queue.run(async () => {
     port.postMessage(await reply(id, () => runJob(env, job)));
     // The buffers of a job are several times the heap, and V8 would keep up to 64 MB of them until it sees a reason.
-    gc?.();
+    collectGarbage();
   });
 });
 port.postMessage(READY);
