@@ -12,7 +12,7 @@ import type { InitializeResult } from '../daemon/protocol/types.ts';
 import { compareVersions } from '../daemon/protocol/versions.ts';
 import { Connection } from './connection.ts';
 import { ClientError, errnoOf, isClientError, unreachable } from './errors.ts';
-import { isOwnerAlive, isProcessAlive, readLockOwner } from './lock-owner.ts';
+import { isOwnerAlive, isProcessAlive, isStopped, readLockOwner } from './lock-owner.ts';
 import { spawnDaemon } from './spawn.ts';
 import type { Started } from './spawn.ts';
 import { distrust } from './trust.ts';
@@ -132,6 +132,9 @@ class Starter {
       if (this.#started === null) this.#start();
       else this.#checkStarted(this.#started);
     }
+    if (alive && error.code === 'TIMEOUT' && isStopped(owner.pid)) {
+      throw unreachable(`the daemon (pid ${owner.pid}) is stopped by a signal or a debugger and answers nobody`, { cause: error, hint: `Let it go on with: kill -CONT ${owner.pid}` });
+    }
     if (Date.now() < this.#deadline) return;
     if (error.code === 'UNAUTHORIZED') throw error;
     if (alive) throw unreachable(`daemon hung (pid ${owner.pid}): it holds the lock but does not answer`, { cause: error, hint: 'See `cairn daemon logs`; end it with: cairn daemon stop --force' });
@@ -183,7 +186,7 @@ async function attempt(endpoint: Endpoint, options: ConnectOptions): Promise<{ r
       protocol: { min: PROTOCOL_MIN, max: PROTOCOL_VERSION },
       token: readToken(tokenFile),
       ...(options.notifications === undefined ? {} : { notifications: options.notifications }),
-    }, { timeoutMs: HELLO_TIMEOUT_MS, signal: options.signal });
+    }, { timeoutMs: Math.min(HELLO_TIMEOUT_MS, options.startTimeoutMs ?? HELLO_TIMEOUT_MS), signal: options.signal });
     return { session: { connection, hello, endpoint } };
   } catch (error) {
     connection.close();

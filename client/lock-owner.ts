@@ -37,6 +37,11 @@ export function isOwnerAlive(owner: LockOwner | null): owner is LockOwner {
   return isProcessAlive(owner.pid, owner.start);
 }
 
+/** Somebody has stopped the process (SIGSTOP, a debugger): it lives, and answers nobody until it is told to go on. */
+export function isStopped(pid: number): boolean {
+  return /^[Tt]$/.test(statFields(pid)?.[0] ?? '');
+}
+
 /** `start` is the start time in ticks after boot; null to compare the pid alone. A zombie counts as gone. */
 export function isProcessAlive(pid: number, start: string | null = null): boolean {
   try {
@@ -44,10 +49,15 @@ export function isProcessAlive(pid: number, start: string | null = null): boolea
   } catch (error) {
     if (errnoOf(error) === 'ESRCH') return false;
   }
-  const stat = readText(`/proc/${pid}/stat`);
-  if (stat === null) return process.platform !== 'linux';
-  const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+  const fields = statFields(pid);
+  if (fields === null) return process.platform !== 'linux';
   return fields[0] !== 'Z' && fields[0] !== 'X' && (start === null || fields[19] === start);
+}
+
+/** State, parent … of a process; the name before them may hold anything. */
+function statFields(pid: number): readonly string[] | null {
+  const stat = readText(`/proc/${pid}/stat`);
+  return stat === null ? null : stat.slice(stat.lastIndexOf(')') + 2).split(' ');
 }
 
 function readText(path: string): string | null {

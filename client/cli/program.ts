@@ -169,7 +169,11 @@ function addIndexes(program: Command, io: Io, done: Done): void {
   program.command('list').description('Lists all indexes').action(run(io, done, (own: Io, options: CommonOptions) => listCommand(own, options)));
   const target = (name: string, description: string): Command => addTarget(program.command(name).argument('[index]', 'name or directory (default: the index around here)').description(description));
   target('status', 'Shows the daemon and its indexes').action(run(io, done, statusCommand));
-  target('inspect', 'Shows files, segments and counts of an index').action(run(io, done, inspectCommand));
+  target('inspect', 'Shows files, segments and counts of an index')
+    .option('--documents <n>', 'show so many documents', wholeNumber(1, 1_000))
+    .option('--after <id>', 'only documents after this one')
+    .option('--vectors', 'with their vectors (--json)')
+    .action(run(io, done, inspectCommand));
   target('flush', 'Saves everything to segments and returns when that is done').action(run(io, done, flushCommand));
   target('verify', 'Checks the files of an index').option('--deep', 'read and check every block').action(run(io, done, verifyCommand));
   target('repair', 'Mends a damaged index; damaged files are kept').option('--dry-run', 'only say what would be done').action(run(io, done, repairCommand));

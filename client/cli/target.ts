@@ -7,7 +7,7 @@ import { homedir } from 'node:os';
 import { dirname, join, parse, resolve } from 'node:path';
 import type { AnswerMeta, IndexRef, IndexRunResult } from '../../daemon/protocol/types.ts';
 import type { CairnClient } from '../cairn-client.ts';
-import { ClientError, isClientError } from '../errors.ts';
+import { ClientError, isClientError, unreachable } from '../errors.ts';
 import type { Io } from './io.ts';
 import { progressLine } from './progress.ts';
 
@@ -41,7 +41,9 @@ export async function indexTree(client: CairnClient, io: Io, params: { readonly 
     return await client.openIndex({ ...params, wait: true }, { signal: io.signal, onProgress: progress.update });
   } catch (error) {
     progress.clear();
-    if (isClientError(error, 'CANCELLED')) io.stderr.write('no longer waiting; the daemon goes on indexing: see cairn status\n');
+    if (!isClientError(error, 'CANCELLED')) throw error;
+    if (!io.signal.aborted) throw unreachable('the daemon was stopped while it was indexing', { cause: error, hint: 'What is indexed stays; the same command goes on with the rest.' });
+    io.stderr.write('no longer waiting; the daemon goes on indexing: see cairn status\n');
     throw error;
   } finally {
     progress.clear();

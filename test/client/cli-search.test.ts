@@ -190,6 +190,15 @@ test('an interrupt while indexing says that the daemon goes on', async (t) => {
   assert.deepEqual([code, stdout, stderr], [130, '', 'no longer waiting; the daemon goes on indexing: see cairn status\n']);
 });
 
+test('a daemon that is stopped while it indexes: no success, no interrupt of ours, and what to do', async (t) => {
+  const { fake, run } = await harness(t);
+  fake.answer('index/open', () => {
+    throw new WireError('CANCELLED', 'the daemon is stopping');
+  });
+  const { code, stderr } = await run(['index', '.']);
+  assert.deepEqual([code, stderr], [4, 'cairn: the daemon was stopped while it was indexing\nWhat is indexed stays; the same command goes on with the rest.\n']);
+});
+
 test('grep prints like grep, marks matches, and says when there is more', async (t) => {
   const { fake, run } = await harness(t);
   const match = { path: 'a.go', line: 7, column: 5, text: '\tfunc main() {', before: ['package x'], after: ['}', ''] };

@@ -183,6 +183,20 @@ test('a lock owner that lives but does not serve is reported, never replaced', {
   assert.equal(starts(), 0);
 });
 
+test('[5.2] a daemon that is stopped by a signal is not replaced; the client says so, and how it goes on', { skip: process.platform !== 'linux' }, async (t) => {
+  const { dataDir, options, starts } = sandbox(t);
+  const first = await connect(options);
+  const { pid } = first.daemon;
+  first.close();
+  const stat = readFileSync(`/proc/${pid}/stat`, 'latin1');
+  holdLock(dataDir, { pid, start: stat.slice(stat.lastIndexOf(')') + 2).split(' ')[19] });
+  process.kill(pid, 'SIGSTOP');
+  await assert.rejects(connect({ ...options, startTimeoutMs: 300 }), { code: 'DAEMON_UNREACHABLE', message: new RegExp(`pid ${pid}\\) is stopped by a signal`), hint: `Let it go on with: kill -CONT ${pid}` });
+  assert.equal(starts(), 1);
+  process.kill(pid, 'SIGCONT');
+  assert.equal((await connect(options)).daemon.pid, pid);
+});
+
 test('an owner of another boot, another start time or another host is not alive', { skip: process.platform !== 'linux' }, (t) => {
   const { dataDir } = sandbox(t);
   const alive = (change: Readonly<Record<string, unknown>>): boolean => {

@@ -12,9 +12,17 @@ import type { TargetOptions } from '../target.ts';
 
 type Options = CommonOptions & TargetOptions;
 
-export async function inspectCommand(io: Io, target: string | undefined, options: Options): Promise<ExitCode> {
+interface InspectOptions extends Options {
+  readonly documents?: number;
+  readonly after?: string;
+  readonly vectors?: boolean;
+}
+
+export async function inspectCommand(io: Io, target: string | undefined, options: InspectOptions): Promise<ExitCode> {
   return withClient(io, options, async (client) => {
-    const found = await client.inspectIndex(targetRef(io, target, options), { signal: io.signal });
+    const { documents, after, vectors } = options;
+    const listing = { ...(documents === undefined ? {} : { documents }), ...(after === undefined ? {} : { after }), ...(vectors === undefined ? {} : { vectors }) };
+    const found = await client.inspectIndex({ ...targetRef(io, target, options), ...listing }, { signal: io.signal });
     if (options.json === true) {
       writeJson(io, found);
       return EXIT.ok;
@@ -24,6 +32,7 @@ export async function inspectCommand(io: Io, target: string | undefined, options
     io.stdout.write(`${style.bold(oneLine(found.index))}  ${style.path(oneLine(found.directory))}\n`);
     io.stdout.write(fields([
       ['content', `${plural(found.docs, 'file')}, ${plural(found.chunks, 'chunk')}, ${count(found.vectors)} vectors, ${plural(found.symbols, 'symbol')}, ${plural(found.edges, 'edge')}`],
+      ['languages', found.languages.map(({ language, docs }) => `${oneLine(language === '' ? 'none' : language)} ${count(docs)}`).join(', ')],
       ['state', `generation ${found.generation}, LSN ${found.lsn}, synced ${found.syncedLsn}, in segments ${found.durableLsn}`],
       ['size', `${bytes(found.diskBytes)} on disk, ${bytes(found.memoryBytes)} in memory, ${bytes(found.walBytes)} of log`],
       ['memtable', `${plural(found.memtable.chunks, 'chunk')}, ${bytes(found.memtable.bytes)}`],
@@ -37,6 +46,8 @@ export async function inspectCommand(io: Io, target: string | undefined, options
       oneLine(segment.file), bytes(segment.bytes), count(segment.docs), count(segment.chunks), count(segment.tombstones), `${segment.minLsn}-${segment.maxLsn}`, oneLine(segment.checksum), oneLine(segment.createdAt),
     ]);
     if (rows.length > 0) io.stdout.write(`\n${table([['SEGMENT', 'SIZE', 'FILES', 'CHUNKS', 'DELETED', 'LSN', 'CHECKSUM', 'CREATED'], ...rows])}`);
+    const docs = (found.documents ?? []).map((doc) => [oneLine(doc.id), oneLine(doc.language), count(doc.chunks), doc.source === null ? '' : bytes(doc.source.size), doc.source?.modifiedAt ?? '']);
+    if (docs.length > 0) io.stdout.write(`\n${table([['DOCUMENT', 'LANGUAGE', 'CHUNKS', 'SIZE', 'MODIFIED'], ...docs])}`);
     io.stdout.write(`\nmetadata.json\n${JSON.stringify(found.metadata, null, 2).split('\n').map(oneLine).join('\n')}\n`);
     return found.recovery.degraded.length > 0 ? EXIT.damaged : EXIT.ok;
   });
