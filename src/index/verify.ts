@@ -66,7 +66,7 @@ class Verification {
 
   /** What a restart would load now, and each file of it by length, footer and tombstones. */
   async manifest(): Promise<void> {
-    const { env, dir, store } = this.#context;
+    const { env, dir, store, metadata } = this.#context;
     await this.#file('CURRENT', async (path) => {
       const loaded = await ManifestStore.load(env, dir);
       for (const { file, error } of [...loaded.report.skipped, ...loaded.report.lostFallbacks]) this.#damage(file, error);
@@ -75,6 +75,8 @@ class Verification {
       return 0;
     });
     for (const entry of store.current.segments) {
+      const path = join(dir, entry.file);
+      if (metadata.dimension > 0 && entry.vectors !== entry.chunks) this.#damage(entry.file, new CairnError('COUNT_MISMATCH', `${path}: ${entry.chunks - entry.vectors} chunks have no vector`, { path }));
       if (entry.tombstones !== null) await this.#file(entry.tombstones.file, async () => (await checkTombstones(env, dir, entry), entry.tombstones?.bytes ?? 0));
     }
   }

@@ -131,6 +131,12 @@ export class DocRows {
     return -1;
   }
 
+  /** A language that is listed and that no doc has; null when there is none. */
+  unusedLanguage(): string | null {
+    const used = new Set(this.#languageOf);
+    return this.#languages.find((_, id) => !used.has(id)) ?? null;
+  }
+
   language(doc: number): string {
     this.#check(doc);
     return this.#languages[this.#languageOf[doc] as number] as string;

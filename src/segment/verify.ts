@@ -60,6 +60,7 @@ export async function verifySegment(segment: Segment, options: VerifyOptions): P
 function* deepChecks(segment: Segment): Generator<() => unknown> {
   for (const name of FIELDS) yield () => segment.field(name).check();
   yield () => checkKeys(segment);
+  yield () => checkLanguages(segment);
   yield () => checkBodyLengths(segment);
   for (let block = 0; block < segment.texts.blockCount; block++) yield () => segment.texts.verifyBlock(block);
   for (let doc = 0; doc < segment.docCount; doc++) yield () => checkDoc(segment, doc);
@@ -71,6 +72,12 @@ function checkKeys(segment: Segment): void {
       throw new CairnError('CORRUPT', `${segment.path}: keys are not in order at doc ${doc}`, { path: segment.path, offset: segment.container.section(TAG.docKeys).offset });
     }
   }
+}
+
+function checkLanguages(segment: Segment): void {
+  const unused = segment.docs.unusedLanguage();
+  if (unused === null) return;
+  throw new CairnError('CORRUPT', `${segment.path}: language ${JSON.stringify(unused)} belongs to no document`, { path: segment.path, offset: segment.container.section(TAG.labels).offset });
 }
 
 /** The length of a chunk is the sum of its term frequencies: both go into every score. */
