@@ -45,6 +45,7 @@ export async function compose(core: DaemonCore): Promise<Composition> {
   const announcer = new ChangeAnnouncer((name) => announce(core, owners.list().find((known) => known.name === name)));
   const owners = new OpenIndexes(engine, {
     ingest, watcher, clock: systemClock, log, queue: new WorkQueue(ingest.capacity), onChange: (owner) => announcer.changed(owner.name),
+    tuning: { scheduler: { batch: { files: config.values['ingest.batchFiles'], bytes: config.values['ingest.batchBytes'], ms: config.values['ingest.batchMs'] } } },
   });
   gauges(core, engine, ingest, cache);
   const schedule = new BackupSchedule(engine.backups, () => owners.list().flatMap(({ name, owner }) => (owner === null ? [] : [name])), systemClock, log, {

@@ -25,6 +25,7 @@ export type { RestoreRequest, RestoreResult } from './backup/restoration.ts';
 export { DEFAULT_INDEX_OPTIONS, indexOptions, MAX_BATCH_BYTES } from './index/options.ts';
 export { describeLoss, isDamage } from './index/damage.ts';
 export type { Loss } from './manifest/manifest.ts';
+export { documentsOf, languagesOf, type DocumentRow, type LanguageCount } from './index/contents.ts';
 export type { PartView, Snapshot } from './index/snapshot.ts';
 export type {
   Batch, CommitResult, Damage, DurableIndex, IndexKind, IndexMetadata, IndexOptions, IndexStats, Metric, PersistResult,

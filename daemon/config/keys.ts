@@ -41,6 +41,9 @@ export const CONFIG_KEYS = {
   'backup.maxAgeDays': integer(0, 36_500, 0, 'Age at which scheduled and pre-restore backups go; 0 = never.'),
   'backup.maxBytes': integer(0, 2 ** 50, 0, 'Size of all backups of an index beyond which the oldest scheduled and pre-restore ones go; 0 = no limit.'),
   'ingest.workers': integer(0, 64, 0, 'Threads that read, parse and embed files; 0 = chosen from the number of cores.'),
+  'ingest.batchFiles': integer(1, 192, 64, 'Files of bulk work that are committed together at most.'),
+  'ingest.batchBytes': integer(4096, 32 * MIB, 4 * MIB, 'Bytes of bulk work after which a commit is made.'),
+  'ingest.batchMs': integer(0, 10_000, 50, 'Milliseconds after which files of bulk work are committed, however few.'),
   'embedder.model': text(4096, '', 'Directory of a static embedding model; empty = the built-in one.'),
   'watch.enabled': flag(true, 'Follow changes of the source trees.'),
 } as const satisfies Readonly<Record<string, ConfigKey>>;

@@ -1,9 +1,9 @@
 /** Engine and owner facts as wire shapes, used by more than one handler. Pure functions. */
 import { LANGUAGE_IDS, languageNamed } from '../../src/api.ts';
-import type { IndexStats, LaneReport, SearchFilters, SegmentInfo, SymbolKind } from '../../src/api.ts';
+import type { DocumentRow, IndexStats, LaneReport, SearchFilters, SegmentInfo, SymbolKind } from '../../src/api.ts';
 import { nearest } from '../config/nearest.ts';
 import { CairnError } from '../errors.ts';
-import type { AnswerMeta, FailedIndex, IndexStatus, IndexSummary, SegmentWire } from '../protocol/types.ts';
+import type { AnswerMeta, DocumentWire, FailedIndex, IndexStatus, IndexSummary, SegmentWire } from '../protocol/types.ts';
 import type { IndexOwner, IndexOwners, KnownIndex, OwnerStatus, RunCounts } from './services.ts';
 
 export interface FilterParams {
@@ -93,3 +93,11 @@ export function toSegment(segment: SegmentInfo): SegmentWire {
 
 /** Milliseconds with three decimals. */
 export const round = (ms: number): number => Math.round(ms * 1_000) / 1_000;
+
+export function toDocument({ id, language, chunks, source, vectors }: DocumentRow): DocumentWire {
+  return {
+    id, language, chunks,
+    source: source === null ? null : { size: source.size, modifiedAt: new Date(Number(source.mtimeNs / 1_000_000n)).toISOString(), hash: Buffer.from(source.hash).toString('hex'), note: source.note },
+    ...(vectors === null ? {} : { vectors: vectors.map((vector) => Array.from(vector)) }),
+  };
+}

@@ -1,9 +1,10 @@
 /** index/*: create, open, list, look into, flush, check, delete, rebuild. Thin: the owners do the work. */
+import { documentsOf, languagesOf } from '../../src/api.ts';
 import { CairnError } from '../errors.ts';
 import type { IndexCreateParams, IndexOpenParams, IndexInspectResult, IndexRunResult, IndexVerifyParams, IndexVerifyResult } from '../protocol/types.ts';
 import { field, params } from '../rpc/schema.ts';
 import type { MethodGroup, RequestContext } from '../rpc/table.ts';
-import { fullStatus, round, runResult, summaries, toSegment } from './convert.ts';
+import { fullStatus, round, runResult, summaries, toDocument, toSegment } from './convert.ts';
 import { INDEX_REF, WAITING } from './fields.ts';
 import type { IndexOwner, IndexOwners, QueryEmbedder, RunCounts, Services, WaitOptions } from './services.ts';
 
@@ -86,8 +87,8 @@ function lookMethods({ owners }: Services): MethodGroup<LookMethod> {
     'index/inspect': {
       lane: 'read',
       summary: 'Metadata, segments, log and memory of one index, as stored.',
-      params: params(INDEX_REF),
-      handler: async (ref, { signal }) => inspect(owners, await owners.resolve(ref, signal)),
+      params: params({ ...INDEX_REF, documents: field.integer(1, 1_000).optional(), after: field.text(4_096, 1).optional(), vectors: field.flag().optional() }),
+      handler: async ({ documents, after, vectors, ...ref }, { signal }) => inspect(owners, await owners.resolve(ref, signal), { documents, after, vectors }),
     },
   };
 }
@@ -214,11 +215,33 @@ async function verify(owners: IndexOwners, request: IndexVerifyParams, context: 
   return { index: owner.name, ok: report.ok, filesChecked: report.filesChecked, bytesChecked: report.bytesChecked, damages, tookMs: round(performance.now() - started) };
 }
 
-function inspect(owners: IndexOwners, owner: IndexOwner): IndexInspectResult {
+interface Listing {
+  readonly documents: number | undefined;
+  readonly after: string | undefined;
+  readonly vectors: boolean | undefined;
+}
+
+/** A page with vectors stays well below the limit of a message. */
+const MAX_WITH_VECTORS = 50;
+
+async function contents(owner: IndexOwner, { documents, after, vectors = false }: Listing): Promise<Pick<IndexInspectResult, 'languages' | 'documents' | 'nextDocument'>> {
+  if (vectors && (documents ?? 0) > MAX_WITH_VECTORS) throw new CairnError('INVALID_ARGUMENT', `with vectors at most ${MAX_WITH_VECTORS} documents are shown at once`);
+  const snapshot = owner.index.snapshot();
+  try {
+    const languages = await languagesOf(snapshot);
+    if (documents === undefined) return { languages };
+    const { rows, next } = await documentsOf(snapshot, { after: after ?? null, limit: documents, vectors });
+    return { languages, documents: rows.map(toDocument), nextDocument: next };
+  } finally {
+    snapshot.release();
+  }
+}
+
+async function inspect(owners: IndexOwners, owner: IndexOwner, listing: Listing): Promise<IndexInspectResult> {
   const { metadata, recovery } = owner.index;
   const stats = owner.index.stats();
   return {
-    index: owner.name, directory: owners.list().find((known) => known.name === owner.name)?.directory ?? owner.name,
+    index: owner.name, ...(await contents(owner, listing)), directory: owners.list().find((known) => known.name === owner.name)?.directory ?? owner.name,
     metadata: { ...metadata },
     generation: stats.generation, lsn: stats.version, syncedLsn: stats.syncedVersion, durableLsn: stats.durableVersion,
     docs: stats.docs, chunks: stats.chunks, vectors: stats.vectors, symbols: stats.symbols, edges: stats.edges,

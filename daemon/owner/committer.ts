@@ -27,20 +27,27 @@ export type CommitOutcome =
   /** Commits do not work now; the file must be tried again. */
   | { readonly kind: 'blocked'; readonly error: unknown };
 
-/** A batch is closed by whichever comes first. 64 files share one WAL sync; 50 ms is below what a reader notices. */
-const GROUP_FILES = 64;
-const GROUP_BYTES = 4 * 1024 * 1024;
-const GROUP_MS = 50;
+/** A batch is closed by whichever comes first. [1.22] */
+export interface BatchLimits {
+  readonly files: number;
+  readonly bytes: number;
+  readonly ms: number;
+}
+
+/** 64 files share one WAL sync; 50 ms is below what a reader notices. */
+export const BATCH_DEFAULTS: BatchLimits = { files: 64, bytes: 4 * 1024 * 1024, ms: 50 };
 
 export class Committer<E extends CommitEntry> {
   readonly #port: CommitPort;
   readonly #clock: Clock;
   readonly #report: (entry: E, outcome: CommitOutcome) => void;
+  readonly #limits: BatchLimits;
   #group: E[] = [];
   #groupBytes = 0;
   #timer: Timer | null = null;
 
-  constructor(port: CommitPort, clock: Clock, report: (entry: E, outcome: CommitOutcome) => void) {
+  constructor(port: CommitPort, clock: Clock, report: (entry: E, outcome: CommitOutcome) => void, limits: BatchLimits) {
+    this.#limits = limits;
     this.#port = port;
     this.#clock = clock;
     this.#report = report;
@@ -54,8 +61,9 @@ export class Committer<E extends CommitEntry> {
     }
     this.#group.push(entry);
     this.#groupBytes += entry.result.outcome === 'indexed' ? entry.result.doc.byteLength : 0;
-    if (this.#group.length >= GROUP_FILES || this.#groupBytes >= GROUP_BYTES) this.flush();
-    else this.#timer ??= this.#clock.setTimer(() => this.flush(), GROUP_MS);
+    const { files, bytes, ms } = this.#limits;
+    if (this.#group.length >= files || this.#groupBytes >= bytes) this.flush();
+    else this.#timer ??= this.#clock.setTimer(() => this.flush(), ms);
   }
 
   /** Commits the open group now. */

@@ -7,7 +7,7 @@
 import type { IngestResult, SourceStamp } from '../../src/api.ts';
 import { CairnError, messageOf } from '../errors.ts';
 import { type Backoff, backoffMs, type Clock, type Timer } from './clock.ts';
-import { Committer, type CommitEntry, type CommitOutcome, type CommitPort } from './committer.ts';
+import { BATCH_DEFAULTS, Committer, type BatchLimits, type CommitEntry, type CommitOutcome, type CommitPort } from './committer.ts';
 import type { Lane, WorkQueue } from './work-queue.ts';
 
 export interface SchedulerPort extends CommitPort {
@@ -35,6 +35,8 @@ export interface SchedulerOptions {
   readonly blockedRetry: Backoff;
   /** Files whose results wait for a commit; more are not started. */
   readonly maxUncommitted: number;
+  /** Files of bulk work that are committed together. */
+  readonly batch: BatchLimits;
 }
 
 export const SCHEDULER_DEFAULTS: SchedulerOptions = {
@@ -42,6 +44,7 @@ export const SCHEDULER_DEFAULTS: SchedulerOptions = {
   maxAttempts: 6,
   blockedRetry: { minMs: 1_000, maxMs: 30_000 },
   maxUncommitted: 192,
+  batch: BATCH_DEFAULTS,
 };
 
 interface Task {
@@ -93,7 +96,7 @@ export class Scheduler {
     this.#hooks = hooks;
     this.#options = { ...SCHEDULER_DEFAULTS, ...options };
     this.#random = random;
-    this.#committer = new Committer(port, clock, (entry, outcome) => this.#committed(entry, outcome));
+    this.#committer = new Committer(port, clock, (entry, outcome) => this.#committed(entry, outcome), this.#options.batch);
   }
 
   /** Asks for these paths to be looked at. A path that waits already keeps its place, and moves to `lane` if that is faster. */

@@ -21,7 +21,7 @@ export interface Methods {
   'index/flush': { readonly params: T.IndexRef; readonly result: T.IndexFlushResult };
   'index/verify': { readonly params: T.IndexVerifyParams; readonly result: T.IndexVerifyResult };
   'index/repair': { readonly params: T.IndexRepairParams; readonly result: T.IndexRepairResult };
-  'index/inspect': { readonly params: T.IndexRef; readonly result: T.IndexInspectResult };
+  'index/inspect': { readonly params: T.IndexInspectParams; readonly result: T.IndexInspectResult };
   'index/delete': { readonly params: T.IndexDeleteParams; readonly result: T.IndexDeleteResult };
   'index/rebuild': { readonly params: T.IndexRebuildParams; readonly result: T.IndexRunResult };
   /** A hot backup: the state of one moment, while changes go on. */

@@ -481,8 +481,29 @@ export interface SegmentWire {
   /** Oldest versions of chunker and tokenizer that its rows were made by. */
   readonly contentVersions: { readonly chunker: number; readonly tokenizer: number };
 }
+export interface IndexInspectParams extends IndexRef {
+  /** So many documents, in the order of their ids. Default: none. */
+  readonly documents?: number;
+  /** Only documents above this id: `nextDocument` of the page before. */
+  readonly after?: string;
+  /** With their vectors; `documents` is then at most 50. */
+  readonly vectors?: boolean;
+}
+export interface DocumentWire {
+  readonly id: string;
+  readonly language: string;
+  readonly chunks: number;
+  /** null for records that came without a file. */
+  readonly source: { readonly size: number; readonly modifiedAt: string; readonly hash: string; readonly note: string | null } | null;
+  /** One for each chunk, as stored. */
+  readonly vectors?: readonly (readonly number[])[];
+}
 export interface IndexInspectResult {
   readonly index: string;
+  readonly languages: readonly { readonly language: string; readonly docs: number; readonly chunks: number }[];
+  readonly documents?: readonly DocumentWire[];
+  /** null at the end. */
+  readonly nextDocument?: string | null;
   readonly directory: string;
   /** metadata.json as stored. */
   readonly metadata: Readonly<Record<string, unknown>>;

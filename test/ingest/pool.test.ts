@@ -110,6 +110,20 @@ test('an embedder of the host is asked for the missing texts; its failure is a r
   assert.deepEqual(failed, { outcome: 'failed', path: 'b.ts', reason: 'the model is away', retryable: true });
 });
 
+test('[1.23] as many workers are started as configured, not more', async (t) => {
+  const files = Object.fromEntries(Array.from({ length: 60 }, (_, i) => [`f${i}.ts`, `export const f${i} = ${i};\n`]));
+  const root = makeTree(t, files);
+  for (const workers of [1, 3]) {
+    const pool = makePool(t, { workers });
+    let most = 0;
+    await Promise.all(Object.keys(files).map(async (path) => {
+      await pool.ingest({ root, path, known: null });
+      most = Math.max(most, pool.stats.workers);
+    }));
+    assert.deepEqual([most, pool.stats.started], [workers, workers]);
+  }
+});
+
 test('the same content is unchanged, with a fresh stamp; other content is not', async (t) => {
   const root = makeTree(t, { 'a.ts': 'let a = 1;\n', '.env': 'A=1' });
   const pool = makePool(t, { workers: 1 });

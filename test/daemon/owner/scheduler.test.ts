@@ -81,6 +81,30 @@ test('[4.16] bulk files share commits, an edit commits at once', async () => {
   assert.equal(port.batches.length, before + 1);
 });
 
+test('[1.22] a batch is closed by files, bytes or time, whichever comes first, as configured', async () => {
+  const sizes = async (batch: { files: number; bytes: number; ms: number }): Promise<number[]> => {
+    const all = setUp({ capacity: 8, scheduler: { batch } });
+    for (const path of paths('f', 20)) all.port.disk.set(path, path.padEnd(100, '.'));
+    all.scheduler.enqueue(paths('f', 20), 'bulk');
+    await finish(all);
+    return all.port.batches.map(({ puts }) => puts.length);
+  };
+  assert.deepEqual(await sizes({ files: 7, bytes: 1e9, ms: 1000 }), [7, 7, 6]);
+  assert.ok((await sizes({ files: 1000, bytes: 250, ms: 1000 })).every((puts) => puts <= 3));
+  const { port, clock, scheduler } = setUp({ scheduler: { batch: { files: 1000, bytes: 1e9, ms: 400 } } });
+  port.hold = true;
+  for (const path of ['a', 'b']) port.disk.set(path, '1');
+  scheduler.enqueue(['a', 'b'], 'bulk');
+  await flushPromises();
+  port.held[0]?.end(); // waits for the other, which is still read
+  await flushPromises();
+  await clock.advance(399);
+  assert.equal(port.batches.length, 0);
+  await clock.advance(1);
+  assert.deepEqual(port.batches.map(({ puts }) => puts.length), [1]);
+  port.endReads();
+});
+
 test('the newest content wins: a request during a read makes the file be read again, never twice at once', async () => {
   const all = setUp();
   const { port, scheduler } = all;
