@@ -10,7 +10,7 @@ import { TouchList, type Scratch } from './scratch.ts';
 import { boundedLookup, type PartQuery } from './statistics.ts';
 import { selectTop, type Scores } from './top-k.ts';
 import type { Lane } from './types.ts';
-import { CANDIDATES, FEATURES } from './weights.ts';
+import { CANDIDATES, CAPITALISED_WORD, FEATURES } from './weights.ts';
 
 /** One file under consideration. */
 export interface Candidate {
@@ -25,8 +25,8 @@ export interface Candidate {
   /** Best match of a name of the query with a definition of this file, 0..1, and that symbol's local id. */
   nameMatch: number;
   nameSymbol: number;
-  /** The file's stem is a name of the query. */
-  stemMatch: boolean;
+  /** How sure it is that the query means this file by a name that equals its stem, 0..1. */
+  stemMatch: number;
   /** The query names this file with its extension, or by its path. */
   fileMatch: boolean;
   /** Local id of the chunk with the highest BM25 score, or -1; of the highest cosine, or -1. */
@@ -67,7 +67,7 @@ export class CandidateList {
     const query = partOfDoc(this.#parts, doc);
     const made: Candidate = {
       doc, local: doc - query.docBase, query, lanes: LANE_BIT[lane], features: this.#scratch.takeFeatures(FEATURES.length),
-      nameMatch: 0, nameSymbol: -1, stemMatch: false, fileMatch: false, bestText: -1, bestVector: -1, cosines: -1, vectorTop3: 0, pairHits: 0,
+      nameMatch: 0, nameSymbol: -1, stemMatch: 0, fileMatch: false, bestText: -1, bestVector: -1, cosines: -1, vectorTop3: 0, pairHits: 0,
     };
     this.items.push(made);
     slots[doc] = this.items.length;
@@ -155,9 +155,10 @@ export function addNames(list: CandidateList, parts: readonly PartQuery[], scrat
 }
 
 /** A qualified name is sure whatever it stands for. */
-function noteName(candidate: Candidate, symbols: readonly number[], { isQualified, sure }: QueryName): void {
+function noteName(candidate: Candidate, symbols: readonly number[], { isQualified, sure, isWord }: QueryName): void {
+  const share = isWord ? CAPITALISED_WORD * sure : sure;
   for (const symbol of symbols) {
-    const worth = isQualified ? 1 : sure * kindWorth(candidate.query.part.symbolKind(symbol));
+    const worth = isQualified ? 1 : share * kindWorth(candidate.query.part.symbolKind(symbol));
     if (worth <= candidate.nameMatch) continue;
     candidate.nameMatch = worth;
     candidate.nameSymbol = symbol;
@@ -166,9 +167,12 @@ function noteName(candidate: Candidate, symbols: readonly number[], { isQualifie
 
 /** Files whose stem is a name of the query (case, `_ - .` and a plural s ignored), and files named with extension or path. */
 export function addFileNames(list: CandidateList, parts: readonly PartQuery[], scratch: Scratch, plan: QueryPlan): void {
-  for (const { name } of plan.names) {
+  for (const { name, isWord } of plan.names) {
     const stem = normalizedStem(name);
-    for (const doc of docsWithStem(parts, scratch, [stem, `${stem}s`, stem.replace(/s$/, '')])) list.add(doc, 'path').stemMatch = true;
+    for (const doc of docsWithStem(parts, scratch, [stem, `${stem}s`, stem.replace(/s$/, '')])) {
+      const candidate = list.add(doc, 'path');
+      candidate.stemMatch = Math.max(candidate.stemMatch, isWord ? CAPITALISED_WORD : 1);
+    }
   }
   for (const name of plan.fileNames) {
     for (const doc of docsWithStem(parts, scratch, [normalizedStem(pathParts(name).stem)])) {

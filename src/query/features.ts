@@ -64,7 +64,7 @@ function stemFeatures(candidate: Candidate, context: FeatureContext): void {
   features[AT.stemMass] = context.totalMass > 0 ? mass / context.totalMass : 0;
   features[AT.stemCover] = Math.min(1, hits / Math.max(1, stem.simple));
   features[AT.stemExact] = candidate.fileMatch || (mass > 0 && hits >= stem.simple) ? 1 : 0;
-  features[AT.symbolStem] = candidate.stemMatch || candidate.fileMatch ? 1 : 0;
+  features[AT.symbolStem] = candidate.fileMatch ? 1 : candidate.stemMatch;
   features[AT.pathText] = context.scratch.pathScores[doc] as number;
   features[AT.depth] = 1 / (1 + stem.directories);
 }

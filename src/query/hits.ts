@@ -59,7 +59,7 @@ function scoreFile(candidate: Candidate, { plan, scratch, isRareWord }: RankCont
 
 /** One word that is exactly a file's name, or exactly a definition in it, stands above whatever else the features say [6.7]. */
 function isExact(candidate: Candidate, plan: QueryPlan): boolean {
-  return candidate.fileMatch || (plan.isSingleWord && plan.isSymbol && (candidate.nameMatch > 0 || candidate.stemMatch));
+  return candidate.fileMatch || (plan.isSingleWord && plan.isSymbol && (candidate.nameMatch > 0 || candidate.stemMatch > 0));
 }
 
 /** The first term of a word is the whole word. */

@@ -58,6 +58,9 @@ export const SEMANTIC_FLOOR = 0.3;
 /** Further chunks of one file: each next one counts this much of the one before, at most this many. */
 export const FURTHER_CHUNK = { factor: 0.3, count: 4 } as const;
 
+/** What a name counts that is a capitalised word of a sentence: "Media type handling" rarely means a type `Media`. */
+export const CAPITALISED_WORD = 0.5;
+
 /** Within a file the words decide which chunk is shown; the cosine, at half the weight, decides among similar ones. */
 export const CHUNK_VECTOR_WEIGHT = 0.5;
 

@@ -36,14 +36,18 @@ const QUALIFIED = /[\p{L}_$][\p{L}\p{N}_$]*(?:(?:::|\.|->|\\)[\p{L}_$][\p{L}\p{N
 /** Inner capital, underscore or separator; `Word`, `URL`: a capitalised word is looked up too, since a lookup costs nothing. */
 const NAME_LIKE = /[a-z][A-Z]|_|::|\.|->|[A-Z]{2,}[a-z]|^[A-Z][a-z]{2,}$|^[A-Z]{2,}$/;
 
-/** A name that a query may mean; `sure` is less than 1 for the last part of a qualified name, which may be someone else's. */
+/** A name that a query may mean. */
 export interface QueryName {
   readonly name: string;
   readonly isQualified: boolean;
+  /** Less than 1 for the last part of a qualified name, which may be someone else's. */
   readonly sure: number;
+  /** A capitalised word of a sentence: most often just English, and sometimes a type. */
+  readonly isWord: boolean;
 }
 
 const LAST_PART = 0.7;
+const CAPITALISED = /^[A-Z][a-z]+$/;
 
 /**
  * Names of symbols that a query may mean: all of it if it is one word, else the words that look like names; a qualified
@@ -51,17 +55,18 @@ const LAST_PART = 0.7;
  */
 export function symbolNames(query: string): QueryName[] {
   const text = query.trim();
-  const words = /\s/.test(text) ? (text.match(QUALIFIED) ?? []).filter((word) => NAME_LIKE.test(word)) : [text];
+  const isSentence = /\s/.test(text);
+  const words = isSentence ? (text.match(QUALIFIED) ?? []).filter((word) => NAME_LIKE.test(word)) : [text];
   const names = new Map<string, QueryName>();
-  const add = (name: string, isQualified: boolean, sure: number): void => {
-    if (name !== '' && (names.get(name)?.sure ?? 0) < sure) names.set(name, { name, isQualified, sure });
+  const add = (name: string, isQualified: boolean, sure: number, isWord: boolean): void => {
+    if (name !== '' && (names.get(name)?.sure ?? 0) < sure) names.set(name, { name, isQualified, sure, isWord });
   };
   for (const word of words) {
     const parts = word.split(SEPARATOR).filter((part) => part !== '');
-    add(word, parts.length > 1, 1);
+    add(word, parts.length > 1, 1, isSentence && CAPITALISED.test(word));
     if (parts.length > 1) {
-      add(parts.join('.'), true, 1);
-      add(parts[parts.length - 1] as string, false, LAST_PART);
+      add(parts.join('.'), true, 1, false);
+      add(parts[parts.length - 1] as string, false, LAST_PART, false);
     }
   }
   return [...names.values()];

@@ -59,6 +59,19 @@ test('file names count: the file that is about the subject beats one that repeat
   assert.equal(filesOf(snapshot, 'rate limiter')[0], 'src/rate-limiter.ts');
 });
 
+test('a capitalised word of a sentence counts less than a name', () => {
+  const snapshot = corpus({
+    'src/media.ts': 'export class Media {}\nexport interface Other { size: number }\n',
+    'src/player.ts': 'export class Player { play(): void {} }\n',
+  });
+  const worth = (query: string, feature: string): number | undefined =>
+    hitsOf(snapshot, query, { explain: true }).find(({ key }) => key === 'src/media.ts')?.explain?.features[feature]?.value;
+  for (const feature of ['symbolDefinition', 'symbolStem']) {
+    assert.equal(worth('Media', feature), 1);
+    assert.equal(worth('Media player', feature), 0.5);
+  }
+});
+
 test('test files come after sources, unless the query or the filter asks for them', () => {
   const text = 'function flushSegment() { writeSegment(); }';
   const snapshot = corpus({ 'src/flush.ts': text, 'test/flush.test.ts': `${text}\n// flush segment flush segment` });

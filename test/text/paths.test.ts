@@ -55,5 +55,8 @@ test('names in a query: all of a single word, name-like words of a sentence, las
   assert.deepEqual(names('Engine::open'), ['Engine::open', 'Engine.open', 'open']);
   assert.deepEqual(names('where is max_size used'), ['max_size']);
   assert.deepEqual(names('plain words only'), []);
-  assert.deepEqual(symbolNames('Engine::open open').find(({ name }) => name === 'open'), { name: 'open', isQualified: false, sure: 0.7 });
+  assert.deepEqual(symbolNames('Engine::open open').find(({ name }) => name === 'open'), { name: 'open', isQualified: false, sure: 0.7, isWord: false });
+  const words = (query: string): string[] => symbolNames(query).filter(({ isWord }) => isWord).map(({ name }) => name);
+  assert.deepEqual(words('Media type and Cookie handling of HttpClient with JSON in Http::Server'), ['Media', 'Cookie']);
+  assert.deepEqual(words('Media'), []);
 });
