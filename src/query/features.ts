@@ -66,7 +66,7 @@ function stemFeatures(candidate: Candidate, context: FeatureContext): void {
   features[AT.stemExact] = candidate.fileMatch || (mass > 0 && hits >= stem.simple) ? 1 : 0;
   features[AT.symbolStem] = candidate.fileMatch ? 1 : candidate.stemMatch;
   features[AT.pathText] = context.scratch.pathScores[doc] as number;
-  features[AT.depth] = 1 / (1 + stem.directories);
+  features[AT.depth] = 2 / (2 + stem.directories);
 }
 
 /** idf mass and number of the query words that are words of the stem, or share a long enough prefix with one. */
