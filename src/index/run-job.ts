@@ -2,20 +2,17 @@
 import { join } from 'node:path';
 import { createFileDurable } from '../env/atomic-file.ts';
 import type { Env } from '../env/env.ts';
-import { peekDocHeader } from '../format/doc-codec.ts';
-import { segmentFile, WAL_DIRECTORY } from '../format/file-names.ts';
+import { segmentFile } from '../format/file-names.ts';
 import { VectorArena } from '../quantize/arena.ts';
 import { BlockCache } from '../segment/block-cache.ts';
 import { mergeSegments } from '../segment/merge.ts';
 import { openSegment, openStoredSegment } from '../segment/reader.ts';
 import type { StoredSegment } from '../segment/stored-segment.ts';
 import { verifySegment, type SegmentVerification } from '../segment/verify.ts';
-import { compareUtf8 } from '../segment/utf8-order.ts';
 import { writeSegment, type SegmentSpec, type SegmentSummary } from '../segment/writer.ts';
 import { Bitset } from '../util/bitset.ts';
 import { asLsn } from '../util/ids.ts';
-import { replayWal } from '../wal/wal-reader.ts';
-import { decodeBatch } from './batch-codec.ts';
+import { LoggedDocs } from './logged-docs.ts';
 import type { BuildResult, FlushJob, MergeJob, ResultOf, StorageJob, StorageRunner, VerifyJob } from './storage-jobs.ts';
 
 /** Texts are read in order, so each source needs one block of 32 KB, and seldom a larger one. */
@@ -39,24 +36,15 @@ export function inlineRunner(env: Env): StorageRunner {
 }
 
 async function runFlush(env: Env, job: FlushJob): Promise<BuildResult> {
-  const docs = await newestDocs(env, job);
-  if (docs.size === 0) return null;
-  const sorted = [...docs.keys()].sort(compareUtf8).map((key) => docs.get(key) as Uint8Array);
-  const spec: SegmentSpec = { ...specOf(job), minLsn: asLsn(job.afterLsn + 1), maxLsn: job.uptoLsn };
-  const summary = await createFileDurable(env, job.dir, segmentFile(job.segment), (file) => writeSegment(file, spec, sorted));
-  return entryOf(summary);
-}
-
-/** Of each key the last version in the range; keys whose last change is a delete are left out. */
-async function newestDocs(env: Env, job: FlushJob): Promise<Map<string, Uint8Array>> {
-  const newest = new Map<string, Uint8Array>();
-  const walDir = join(job.dir, WAL_DIRECTORY);
-  await replayWal(env, walDir, { after: job.afterLsn, upTo: job.uptoLsn, tag: job.logTag }, (record) => {
-    const { puts, deletes } = decodeBatch(record.payload, `${walDir} at LSN ${record.lsn}`, 0);
-    for (const key of deletes) newest.delete(key);
-    for (const doc of puts) newest.set(peekDocHeader(doc).key, doc);
-  });
-  return newest;
+  const docs = await LoggedDocs.find(env, job);
+  try {
+    if (docs.count === 0) return null;
+    const spec: SegmentSpec = { ...specOf(job), minLsn: asLsn(job.afterLsn + 1), maxLsn: job.uptoLsn };
+    const summary = await createFileDurable(env, job.dir, segmentFile(job.segment), (file) => writeSegment(file, spec, docs.inKeyOrder()));
+    return entryOf(summary);
+  } finally {
+    await docs.close();
+  }
 }
 
 async function runMerge(env: Env, job: MergeJob): Promise<BuildResult> {

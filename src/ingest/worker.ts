@@ -7,6 +7,7 @@ import { parentPort, workerData } from 'node:worker_threads';
 import { embedderFromShared } from '../embed/static-embedder.ts';
 import type { DocRecord, SourceStamp } from '../format/doc.ts';
 import { encodeDoc } from '../format/doc-codec.ts';
+import { collectGarbage } from '../util/collect-garbage.ts';
 import { CairnError } from '../util/errors.ts';
 import { yieldToOtherThreads } from '../util/thread-priority.ts';
 import { analyzeFile, notedDocument } from './document.ts';
@@ -19,6 +20,9 @@ import { PULSE_FILE, PULSE_STEP, type FileJob, type FromWorker, type ToWorker, t
 /** A file is done, or has a document that still lacks its vectors. */
 type Progress = { readonly job: FileJob; readonly result: IngestResult } | { readonly job: FileJob; readonly doc: DocRecord };
 
+/** Without a batch for this long there is nothing to do for now. */
+const REST_MS = 500;
+
 class IngestWorker {
   readonly #setup: WorkerSetup;
   readonly #post: (message: FromWorker, transfer: readonly ArrayBuffer[]) => void;
@@ -26,6 +30,8 @@ class IngestWorker {
   readonly #source: VectorSource | null;
   readonly #waiting = new Map<number, (answer: ToWorker & { type: 'vectors' }) => void>();
   #lastRequest = 0;
+  #batches = 0;
+  #cleanUp: NodeJS.Timeout | null = null;
   /** Tail of the chain that keeps files one after the other. */
   #turn: Promise<unknown> = Promise.resolve();
 
@@ -42,8 +48,15 @@ class IngestWorker {
       this.#waiting.delete(message.request);
       return;
     }
+    if (this.#cleanUp !== null) clearTimeout(this.#cleanUp);
+    this.#batches++;
     // A rejection here is a bug: it ends the thread, and the pool reports the files.
-    void this.#batch(message.jobs);
+    void this.#batch(message.jobs).then(() => this.#rest());
+  }
+
+  /** Two thirds of the heap of a busy worker are garbage. Merges follow a build, and have a use for the memory. */
+  #rest(): void {
+    if (--this.#batches === 0) this.#cleanUp = setTimeout(collectGarbage, REST_MS);
   }
 
   async #batch(jobs: readonly FileJob[]): Promise<void> {

@@ -54,7 +54,8 @@ export type SegmentInput = FlatDoc | DocRecord | Uint8Array;
 
 /**
  * Writes the segment into `file`, which is new and empty. Documents come sorted by the UTF-8 bytes of their keys, each key once
- * (INVALID_ARGUMENT otherwise), with vectors of `dimension` or none (DIMENSION_MISMATCH).
+ * (INVALID_ARGUMENT otherwise), with vectors of `dimension` or none (DIMENSION_MISMATCH). Of a document nothing is kept when the next
+ * one is asked for, so its bytes may be overwritten then.
  */
 export async function writeSegment(file: EnvFile, spec: SegmentSpec, docs: Iterable<SegmentInput> | AsyncIterable<SegmentInput>): Promise<SegmentSummary> {
   requireLittleEndian();

@@ -54,8 +54,15 @@ export interface ReplayReport {
   readonly tail: WalTail | null;
 }
 
+/** A record and where it is. */
+export interface FoundRecord extends WalRecord {
+  readonly path: string;
+  /** Of the payload, in the file. */
+  readonly payloadAt: number;
+}
+
 /** Called in LSN order for every record above `after` that takes an LSN. */
-export type ReplayHandler = (record: WalRecord) => void | Promise<void>;
+export type ReplayHandler = (record: FoundRecord) => void | Promise<void>;
 
 export async function replayWal(env: Env, dir: string, range: ReplayRange, handler: ReplayHandler): Promise<ReplayReport> {
   const files = await listWalFiles(env, dir);
@@ -150,7 +157,7 @@ class Replay {
     };
   }
 
-  async #hand(record: WalRecord, reader: WalFileReader): Promise<void> {
+  async #hand(record: FoundRecord, reader: WalFileReader): Promise<void> {
     if (record.type >= WAL_OPTIONAL_FROM) {
       this.#range.onMark?.(record);
       return;
@@ -224,7 +231,7 @@ export class WalFileReader {
   }
 
   /** null at the end and at a bad record; `atEnd` tells which. Throws CORRUPT for a good record in the wrong place. */
-  async next(): Promise<WalRecord | null> {
+  async next(): Promise<FoundRecord | null> {
     if (this.#sealed && !this.atEnd) throw this.damage('bytes follow the seal');
     const found = await this.#recordAt(this.#position);
     if (found === null) return null;
@@ -234,7 +241,8 @@ export class WalFileReader {
     this.#position += record.length;
     if (header.type < WAL_OPTIONAL_FROM) this.#nextLsn++;
     this.#sealed = header.type === WAL_TYPE_SEAL;
-    return { lsn: asLsn(header.lsn), type: header.type, payload: record.subarray(WAL_RECORD_HEADER_BYTES, WAL_RECORD_HEADER_BYTES + header.length) };
+    const payload = record.subarray(WAL_RECORD_HEADER_BYTES, WAL_RECORD_HEADER_BYTES + header.length);
+    return { lsn: asLsn(header.lsn), type: header.type, payload, path: this.#file.path, payloadAt: this.#recordStart + WAL_RECORD_HEADER_BYTES };
   }
 
   /** Rule 4: throws CORRUPT unless the bad record at the position can be the trace of an interrupted write. */
