@@ -8,16 +8,23 @@ import type { Snapshot } from '../index/snapshot.ts';
 import type { IndexPart } from '../segment/part.ts';
 import { Slices } from './slices.ts';
 
-const SIDE_BIT: Readonly<Record<SideKind, number>> = { test: 1, example: 2, barrel: 4, typings: 8 };
+const SIDE_BIT: Readonly<Record<SideKind, number>> = { test: 1, example: 2, barrel: 4, typings: 8, windows: 16 };
 /** What `sideKinds` says, by the bits of its kinds: a kind has one factor, whatever the path. */
 const SIDE_FILES: (readonly SideFile[])[] = [];
 
 /** Words of a file stem, for the features that compare it with the query. */
 export interface StemWords {
   readonly terms: readonly string[];
+  /** `letterBit` of all terms. */
+  readonly letters: number;
   /** Number of parts; the whole name of a stem with several parts does not count. */
   readonly simple: number;
   readonly directories: number;
+}
+
+/** One of 32 bits by the first character: words without a bit in common do not begin alike. */
+export function letterBit(word: string): number {
+  return 1 << (word.charCodeAt(0) & 31);
 }
 
 /** Of one part; about 200 bytes each. A limit below the number of its docs would empty the cache with every query. */
@@ -67,7 +74,7 @@ export class PartColumns {
       const { stem, directories } = pathParts(this.#part.docKey(doc));
       const terms = [...new Set(textTerms(stem))];
       const parts = identifierParts(stem).length;
-      words = { terms, simple: parts > 1 ? terms.length - 1 : terms.length, directories: directories.length };
+      words = { terms, letters: terms.reduce((bits, term) => bits | letterBit(term), 0), simple: parts > 1 ? terms.length - 1 : terms.length, directories: directories.length };
       if (this.#stems.size >= MAX_STEMS) this.#stems.clear();
       this.#stems.set(doc, words);
     }

@@ -51,7 +51,7 @@ function addPairs(pairs: Set<string>, name: string): void {
 }
 
 /** Kinds of side files; each lowers the score of a file that nobody asked for. */
-export type SideKind = 'test' | 'example' | 'barrel' | 'typings';
+export type SideKind = 'test' | 'example' | 'barrel' | 'typings' | 'windows';
 
 export interface SideFile {
   readonly kind: SideKind;
@@ -61,6 +61,8 @@ export interface SideFile {
 const TEST_DIRECTORY = /(^|\/)(tests?|__tests__|specs?|testing)\//;
 const TEST_FILE = /(^|\/)(test_[^/]+|[^/]+[._-](test|spec)|[^/]*[a-z](Tests?|Spec|Suite))\.\w+$/;
 const SIDE_DIRECTORY = /(^|\/)(compat|_compat|legacy|examples?|_examples?|docs?_src|single_include)\//;
+/** The variant for another system than those that cairn runs on; its twin for this one is meant unless the query names the system. */
+const WINDOWS = /(^|\/)(win|win32|windows)\/|[a-z0-9][._-](win32|windows)\.\w+$/i;
 const BARRELS: ReadonlySet<string> = new Set(['__init__.py', 'package-info.java']);
 
 /** What makes `path` a side file; empty for ordinary files. */
@@ -70,6 +72,7 @@ export function sideKinds(path: string): SideFile[] {
   if (SIDE_DIRECTORY.test(path)) found.push({ kind: 'example', factor: 0.3 });
   if (BARRELS.has(path.slice(path.lastIndexOf('/') + 1))) found.push({ kind: 'barrel', factor: 0.5 });
   if (path.endsWith('.d.ts')) found.push({ kind: 'typings', factor: 0.7 });
+  if (WINDOWS.test(path)) found.push({ kind: 'windows', factor: 0.8 });
   return found;
 }
 

@@ -82,6 +82,14 @@ test('test files come after sources, unless the query or the filter asks for the
   assert.equal(explained?.explain?.penalty, 1);
 });
 
+test('of two files for two systems the one for Windows comes second, unless the query names it', () => {
+  const text = 'int tty_set_mode(int mode) { return raw_mode(mode); }';
+  const snapshot = corpus({ 'src/unix/tty.c': text, 'src/win/tty.c': `${text}\n// tty raw mode` });
+  assert.equal(filesOf(snapshot, 'raw mode of the tty')[0], 'src/unix/tty.c');
+  assert.equal(filesOf(snapshot, 'raw mode of the tty on Windows')[0], 'src/win/tty.c');
+  assert.equal(filesOf(snapshot, 'raw mode of the tty', { filters: { paths: ['src/win/**'] } })[0], 'src/win/tty.c');
+});
+
 test('[6.7] quoted phrases are required, as whole words, in any case', () => {
   const snapshot = corpus({ 'a.ts': 'the torn tail of a log', 'b.ts': 'the tail is torn', 'c.ts': 'Torn Tail!', 'd.ts': 'untorn tail', 'e.ts': 'torn tails' });
   assert.deepEqual(filesOf(snapshot, '"torn tail"').sort(), ['a.ts', 'c.ts']);

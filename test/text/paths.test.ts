@@ -39,6 +39,8 @@ test('side files are lowered, and lifted when asked for', () => {
   for (const path of ['examples/a.ts', 'docs_src/a.py', 'lib/compat/a.c']) assert.equal(pathPenalty(path), 0.3, path);
   assert.equal(pathPenalty('pkg/__init__.py'), 0.5);
   assert.equal(pathPenalty('types/node.d.ts'), 0.7);
+  for (const path of ['src/win/tty.c', 'lib/Windows/pipe.cc', 'src/poll_windows.go', 'env-win32.c']) assert.equal(pathPenalty(path), 0.8, path);
+  for (const path of ['src/window/tty.c', 'src/windows.c', 'src/darwin/tty.c', 'src/twin/a.c']) assert.equal(pathPenalty(path), 1, path);
   assert.equal(pathPenalty('test/wal.ts', new Set(['test'])), 1);
   assert.ok(Math.abs(pathPenalty('examples/test/a.ts', new Set(['test'])) - 0.3) < 1e-9);
 });
