@@ -8,6 +8,7 @@ import { availableParallelism } from 'node:os';
 import { dirname, join } from 'node:path';
 import type { Endpoint, Environment } from '../daemon/protocol/endpoint.ts';
 import { makeDirectories } from '../daemon/protocol/make-directories.ts';
+import { freeReserveIfScarce } from '../daemon/protocol/reserve.ts';
 import { ClientError, errnoOf, unreachable } from './errors.ts';
 import { isProcessAlive } from './lock-owner.ts';
 import { daemonEntry } from './version.ts';
@@ -52,6 +53,7 @@ export function spawnDaemon(options: SpawnOptions): Started | null {
   const entry = options.entry ?? daemonEntry();
   if (entry === null) throw unreachable('the daemon is not part of this installation', { retryable: false, hint: 'Build it with: npm run build' });
   prepare(endpoint);
+  freeReserveIfScarce(endpoint.reserveFile);
   const stamp = join(endpoint.dataDir, 'run', 'started');
   if (!claim(stamp, endpoint.logFile)) return null;
   const logStart = sizeOf(endpoint.logFile);

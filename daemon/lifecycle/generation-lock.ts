@@ -267,7 +267,10 @@ function usable(error: unknown, dir: string): unknown {
   const code = errnoOf(error);
   if (code === null) return error;
   const kind = code === 'EACCES' || code === 'EPERM' || code === 'EROFS' ? 'PERMISSION' : code === 'ENOSPC' ? 'DISK_FULL' : 'IO';
-  return new CairnError(kind, `the writer lock cannot be taken: ${messageOf(error)}`, { path: dir, cause: error, hint: 'The data directory must be writable; CAIRN_DATA_DIR chooses another.' });
+  return new CairnError(kind, `the writer lock cannot be taken: ${messageOf(error)}`, {
+    path: dir, cause: error,
+    hint: kind === 'DISK_FULL' ? 'Free some disk space; nothing acknowledged was lost.' : 'The data directory must be writable; CAIRN_DATA_DIR chooses another.',
+  });
 }
 
 const generationName = (generation: number): string => `g${String(generation).padStart(10, '0')}`;

@@ -11,6 +11,7 @@ import { isCairnError, messageOf } from '../errors.ts';
 import { openLog, type FileLog, type Log } from '../log/log.ts';
 import { readRegistration, resolveEndpoint, type Endpoint, type Environment, type Registration } from '../protocol/endpoint.ts';
 import type { NotificationName, Notifications } from '../protocol/methods.ts';
+import { freeReserveIfScarce, keepReserve } from '../protocol/reserve.ts';
 import { PROTOCOL_MIN, PROTOCOL_VERSION } from '../protocol/types.ts';
 import { Dispatcher } from '../rpc/dispatcher.ts';
 import { Metrics } from '../rpc/metrics.ts';
@@ -85,6 +86,7 @@ export async function runDaemon(options: RunOptions): Promise<number> {
     const started = performance.now();
     const endpoint = resolveEndpoint(options.environment, options.arguments.dataDir);
     prepareDirectories(endpoint);
+    freeReserveIfScarce(endpoint.reserveFile);
     const config = loadConfig({ file: endpoint.configFile, environment: options.environment, flags: options.arguments.settings });
     const lock = await lockOrYield(endpoint, options);
     return lock === null ? EXIT.ok : await new Daemon(options, endpoint, config, lock, started).run();
@@ -189,6 +191,7 @@ class Daemon {
     if (!this.#phase.advance('serving')) return; // a signal came first
     this.#log.info('daemon.serving', { socket: this.#endpoint.socket, startMs: Math.round(performance.now() - this.#started) });
     this.#watchOverItself(names);
+    keepReserve(this.#endpoint.reserveFile);
     this.#composition.warmUp();
   }
 

@@ -19,6 +19,8 @@ export interface Endpoint {
   /** daemon.json, the registration of the running daemon. */
   readonly registrationFile: string;
   readonly lockDir: string;
+  /** Space kept aside for a start on a full disk. */
+  readonly reserveFile: string;
   readonly logFile: string;
   readonly configFile: string;
 }
@@ -65,6 +67,7 @@ export function resolveEndpoint(env: Environment = process.env, dataDir?: string
     tokenFile: join(data, 'run', 'token'),
     registrationFile: join(data, 'daemon.json'),
     lockDir: join(data, 'lock'),
+    reserveFile: join(data, 'run', 'reserve'),
     logFile: join(data, 'logs', 'daemon.log'),
     configFile: join(data, 'config.json'),
   };

@@ -45,8 +45,8 @@ export class DaemonBox {
   readonly #processes: DaemonProcess[] = [];
   readonly #clients: RawClient[] = [];
 
-  constructor(t: TestContext, name = 'data') {
-    this.dataDir = join(tempDir(t), name);
+  constructor(t: TestContext, name = 'data', around = tempDir(t)) {
+    this.dataDir = join(around, name);
     this.endpoint = resolveEndpoint({ CAIRN_DATA_DIR: this.dataDir });
     t.after(async () => {
       for (const client of this.#clients) client.destroy();
