@@ -1,5 +1,7 @@
 import assert from 'node:assert/strict';
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { spawnSync } from 'node:child_process';
+import { chmodSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { exitCodeOf } from '../../client/cli/exit-codes.ts';
@@ -224,6 +226,21 @@ test('[6.13] doctor works without a daemon and names the next command', async (t
   assert.ok([0, 3].includes(code));
   assert.match(stdout, /daemon: not running\n\s+It starts by itself; or run: cairn daemon start/);
   assert.match(stdout, /data directory: .*not made yet/);
+});
+
+test('[6.13] doctor says that a data directory cannot be written', async (t) => {
+  const dir = mkdtempSync(join(tmpdir(), 'cairn-read-only-'));
+  // root writes everywhere but on a read-only file system.
+  const isMounted = process.getuid?.() === 0 && spawnSync('mount', ['-t', 'tmpfs', '-o', 'ro,mode=0700', 'tmpfs', dir]).status === 0;
+  if (!isMounted) chmodSync(dir, 0o500);
+  t.after(() => {
+    if (isMounted) spawnSync('umount', [dir]);
+    rmSync(dir, { recursive: true, force: true });
+  });
+  if (process.getuid?.() === 0 && !isMounted) return t.skip('needs the right to mount, or another user than root');
+  const { code, stdout } = await runWith(join(dir, 'data'), ['doctor']);
+  assert.equal(code, 3);
+  assert.match(stdout, /data directory: .* cannot be written \((EROFS|EACCES)\)/);
 });
 
 test('[6.13] doctor finds open directories, damaged indexes and an answering daemon', async (t) => {

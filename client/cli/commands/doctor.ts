@@ -1,5 +1,5 @@
 /** cairn doctor: what could keep cairn from working, and the next command for each finding. Starts nothing; changes only what --fix asks for. */
-import { chmodSync, lstatSync, readFileSync, statfsSync } from 'node:fs';
+import { accessSync, chmodSync, constants, lstatSync, readFileSync, statfsSync } from 'node:fs';
 import { dirname } from 'node:path';
 import type { Endpoint } from '../../../daemon/protocol/endpoint.ts';
 import { liveEndpoint, readRegistration } from '../../../daemon/protocol/endpoint.ts';
@@ -76,10 +76,20 @@ function checkPrivate(check: string, path: string): Finding {
     if (found.isSymbolicLink() || !found.isDirectory()) return { check, level: 'problem', detail: `${path} is not a directory`, hint: 'Set CAIRN_DATA_DIR to a directory of your own.' };
     if (process.getuid !== undefined && found.uid !== process.getuid()) return { check, level: 'problem', detail: `${path} belongs to user ${found.uid}`, hint: 'Set CAIRN_DATA_DIR to a directory of your own.' };
     if ((found.mode & 0o077) !== 0) return { check, level: 'problem', detail: `${path} is open to others (mode ${(found.mode & 0o777).toString(8)})`, hint: `Run: chmod 700 ${path}`, fix: () => (chmodSync(path, 0o700), `${path} closed to others`) };
-    return { check, level: 'ok', detail: path };
+    return checkWritable({ check, level: 'ok', detail: path }, path);
   } catch (error) {
-    if (errnoOf(error) === 'ENOENT') return { check, level: 'ok', detail: `${path} (not made yet)` };
+    if (errnoOf(error) === 'ENOENT') return checkWritable({ check, level: 'ok', detail: `${path} (not made yet)` }, existing(path));
     return { check, level: 'problem', detail: `${path} cannot be looked at (${errnoOf(error)})` };
+  }
+}
+
+/** A mount that became read-only, or somebody else's directory around it. */
+function checkWritable(good: Finding, path: string): Finding {
+  try {
+    accessSync(path, constants.W_OK | constants.X_OK);
+    return good;
+  } catch (error) {
+    return { check: good.check, level: 'problem', detail: `${path} cannot be written (${errnoOf(error)})`, hint: 'Make it writable, or set CAIRN_DATA_DIR to a directory of your own.' };
   }
 }
 
