@@ -134,6 +134,21 @@ describe('damaged data', () => {
     assert.equal((await json<SearchResultWire>(0, 'search', 'evenLater', '--root', root)).hits[0]?.path, 'later.ts');
   });
 
+  test('[0.16] the derived keys of the embedding cache are made again from its records, while searches are answered', async () => {
+    const embeddings = join(sandbox.dataDir, 'embeddings');
+    const keyFiles = (): string[] => readdirSync(embeddings, { recursive: true }).map(String).filter((name) => name.endsWith('.keys'));
+    await sandbox.run(['daemon', 'stop']);
+    assert.ok(keyFiles().length > 0);
+    for (const name of keyFiles()) rmSync(join(embeddings, name));
+    assert.equal((await json<SearchResultWire>(0, 'search', 'frameRecord', '--root', root)).hits[0]?.path, 'src/log-writer.ts');
+    await json(0, 'index', root, '--rebuild', '--wait');
+    const { embedder } = await statusOf('pebble');
+    assert.equal(embedder?.textsEmbedded, 0, 'the vectors are known still');
+    await sandbox.run(['daemon', 'stop']);
+    assert.ok(keyFiles().length > 0, 'the keys are there again');
+    await json<SearchResultWire>(0, 'search', 'frameRecord', '--root', root);
+  });
+
   test('[6.13, 3.16] doctor lists the quarantine with the next command; doctor --fix closes what is open and removes leftovers', async () => {
     const first = JSON.parse((await sandbox.run(['doctor', '--json'])).stdout) as Findings;
     const kept = first.findings.find(({ check }) => check === 'quarantine of pebble');

@@ -5,7 +5,8 @@ import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import type { IndexStatus } from '../../daemon/protocol/types.ts';
 import { checkLeaks } from '../support/leaks.ts';
-import { Sandbox, until } from '../support/cli.ts';
+import { connect } from '../../client/index.ts';
+import { projectRoot, Sandbox, until } from '../support/cli.ts';
 import { git, STORAGE_TREE, writeTree } from '../support/trees.ts';
 
 interface Answer {
@@ -93,6 +94,27 @@ describe('main job', () => {
     assert.deepEqual(again.hits, before.hits);
     await until(async () => (await status()).state === 'ready', 'the index is ready');
     assert.equal((await status()).embedder?.textsEmbedded, 0);
+  });
+
+  test('[4.9] the symbol graph is there with the first question after a restart, orderly or not', async () => {
+    const graph = async (): Promise<unknown[]> => {
+      const client = await connect({ env: sandbox.env, clientName: 'test', entry: join(projectRoot, 'dist', 'daemon', 'main.js') });
+      try {
+        const { definitions } = await client.definition({ root, name: 'LogWriter' });
+        const { references } = await client.callers({ root, name: 'frameRecord' });
+        const { references: all } = await client.references({ root, name: 'crc32' });
+        return [definitions, references, all];
+      } finally {
+        client.close();
+      }
+    };
+    const before = await graph();
+    assert.ok(before.every((found) => Array.isArray(found) && found.length > 0), JSON.stringify(before));
+    await sandbox.run(['daemon', 'stop']);
+    assert.deepEqual(await graph(), before);
+    await sandbox.killDaemon('SIGKILL');
+    assert.deepEqual(await graph(), before);
+    await until(async () => (await status()).state === 'ready', 'the index is ready');
   });
 
   test('[0.4, 0.22] after kill -9 everything acknowledged is there, again without embedding', async () => {

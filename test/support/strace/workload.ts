@@ -47,7 +47,7 @@ export async function runWorkload(env: Env, dataDir: string): Promise<void> {
   await engine.backups.create(NAME, 'manual');
   await engine.backups.restore({ index: NAME, backup: record.id });
   await put(await engine.get(NAME), ['h'], 1);
-  await engine.backups.prune(NAME, { keep: 1 });
+  await engine.backups.prune(NAME, { keep: 1 }, false);
   await engine.create({ name: 'gone', kind: 'vector', dimension: DIMENSION });
   await engine.delete('gone', { purge: true });
   await engine.delete(NAME, { purge: false });
