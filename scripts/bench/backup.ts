@@ -1,6 +1,6 @@
 // Measures backups of one index: full, after no change, after a small change, without hard links; verify; restore; and how commits
 // fare meanwhile.
-// Usage: node scripts/bench/backup.ts [--json] [--chunks 100000]
+// Usage: node scripts/bench/backup.ts [--json] [--chunks 100000]   (exit code 1 when a backup of what has not changed writes more than 64 KiB)
 import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -12,6 +12,8 @@ const CHUNKS = Number(option('chunks') ?? 100_000);
 const CHUNKS_PER_DOC = 20;
 const DIMENSION = 256;
 const DOCS_PER_BATCH = 50;
+/** A manifest, CURRENT, metadata.json and backup.json of its own. */
+const UNCHANGED_LIMIT = 64 * 1024;
 const random = seededRandom(1);
 
 async function timed<T>(work: () => Promise<T>): Promise<readonly [T, number]> {
@@ -75,6 +77,7 @@ try {
   index = await engine.get('bench');
   const [copied, copySeconds] = await timed(() => engine.backups.create('bench', 'manual'));
   await engine.close();
+  if (same.record.bytesWritten > UNCHANGED_LIMIT) process.exitCode = 1;
   report('backup', {
     chunks: CHUNKS, documents: first.record.docs, indexBytes: first.bytes, files: first.record.files.length, fillSeconds,
     firstSeconds, firstBytesWritten: first.record.bytesWritten, unchangedSeconds: sameSeconds, unchangedBytesWritten: same.record.bytesWritten,

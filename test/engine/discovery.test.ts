@@ -40,6 +40,38 @@ test('[3.4] [3.5] [3.9] every index is found by its metadata.json alone, before 
   assert.equal(engine.list().filter(({ state }) => state === 'open').length, 1);
 });
 
+test('[3.19] a start over 1,000 indexes costs two calls for each and opens none of them (time: scripts/bench/discovery.ts)', async (t) => {
+  const dataDir = tempDir(t);
+  const count = 1000;
+  for (let i = 0; i < count; i++) {
+    const dir = join(dataDir, 'indexes', `i${i}`);
+    mkdirSync(dir, { recursive: true });
+    writeFileSync(join(dir, 'metadata.json'), encodeMetadata(newMetadata({ name: `i${i}`, kind: 'code', dimension: 4 }, 0)));
+  }
+  let calls = 0;
+  const counted = <A extends unknown[], R>(call: (...args: A) => R) => (...args: A): R => (calls++, call(...args));
+  const real = nodeEnv();
+  const env: Env = { ...real, open: counted(real.open), readFile: counted(real.readFile), stat: counted(real.stat), readdir: counted(real.readdir) };
+  const engine = await Engine.open({ dataDir, lease, env });
+  t.after(() => engine.close());
+  assert.deepEqual([engine.list().length, engine.list().filter(({ state }) => state === 'closed').length], [count, count]);
+  assert.ok(calls <= 2 * count + 20, `${calls} calls`);
+});
+
+test('[3.21] a change of metadata is one small file, written once and synced once (time: scripts/bench/metadata.ts)', async (t) => {
+  const dataDir = tempDir(t);
+  const env = failingEnv(nodeEnv());
+  const engine = await Engine.open({ dataDir, lease, env });
+  t.after(() => engine.close());
+  const index = await engine.create({ name: 'x', kind: 'code', dimension: 4 });
+  const calls: string[] = [];
+  env.fail = (call) => void calls.push(call);
+  const before = env.bytesWritten;
+  await index.updateMetadata({ sourceRoot: '/elsewhere' });
+  assert.deepEqual(calls, ['open', 'write', 'sync', 'rename', 'syncDir']);
+  assert.ok(env.bytesWritten - before < 2048, `${env.bytesWritten - before} bytes`);
+});
+
 test('[3.18] whatever call of a metadata write fails, the file is the old one or the new one, whole', async (t) => {
   const dir = tempDir(t);
   const env = failingEnv(nodeEnv());
