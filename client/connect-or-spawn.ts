@@ -82,9 +82,9 @@ export function endpointOf(options: Pick<ConnectOptions, 'env' | 'dataDir'>): En
 
 /** Resolves true when the process has ended. */
 export async function waitForExit(pid: number, timeoutMs: number): Promise<boolean> {
-  const end = Date.now() + timeoutMs;
+  const end = performance.now() + timeoutMs;
   for (let pause = FIRST_PAUSE_MS; isProcessAlive(pid); pause = Math.min(pause * 2, LONGEST_PAUSE_MS)) {
-    if (Date.now() > end) return false;
+    if (performance.now() > end) return false;
     await sleep(pause);
   }
   return true;
@@ -103,12 +103,12 @@ class Starter {
   constructor(endpoint: Endpoint, options: ConnectOptions) {
     this.#endpoint = endpoint;
     this.#options = options;
-    this.#deadline = Date.now() + (options.startTimeoutMs ?? (options.spawn === 'never' ? NO_SPAWN_TIMEOUT_MS : START_TIMEOUT_MS));
+    this.#deadline = performance.now() + (options.startTimeoutMs ?? (options.spawn === 'never' ? NO_SPAWN_TIMEOUT_MS : START_TIMEOUT_MS));
   }
 
   async run(): Promise<Session> {
-    const since = Date.now();
-    const longest = (): number => (this.#started !== null && Date.now() - since < STARTING_MS ? STARTING_PAUSE_MS : LONGEST_PAUSE_MS);
+    const since = performance.now();
+    const longest = (): number => (this.#started !== null && performance.now() - since < STARTING_MS ? STARTING_PAUSE_MS : LONGEST_PAUSE_MS);
     for (let pause = FIRST_PAUSE_MS; ; pause = Math.min(pause * 1.5, longest())) {
       if (this.#options.signal?.aborted === true) throw new ClientError('CANCELLED', 'connecting was cancelled');
       const outcome = await attempt(this.#endpoint, this.#options);
@@ -135,7 +135,7 @@ class Starter {
     if (alive && error.code === 'TIMEOUT' && isStopped(owner.pid)) {
       throw unreachable(`the daemon (pid ${owner.pid}) is stopped by a signal or a debugger and answers nobody`, { cause: error, hint: `Let it go on with: kill -CONT ${owner.pid}` });
     }
-    if (Date.now() < this.#deadline) return;
+    if (performance.now() < this.#deadline) return;
     if (error.code === 'UNAUTHORIZED') throw error;
     if (alive) throw unreachable(`daemon hung (pid ${owner.pid}): it holds the lock but does not answer`, { cause: error, hint: 'See `cairn daemon logs`; end it with: cairn daemon stop --force' });
     throw unreachable(`the daemon did not start in time: ${error.message}`, { cause: error, hint: 'See: cairn daemon logs' });
@@ -151,8 +151,8 @@ class Starter {
   #checkStarted(started: Started): void {
     const ended = started.ended();
     if (ended === null) return;
-    this.#endedAt ||= Date.now();
-    if (Date.now() - this.#endedAt < (ended === 0 ? LOST_RACE_MS : LOST_RACE_MS / 4)) return;
+    this.#endedAt ||= performance.now();
+    if (performance.now() - this.#endedAt < (ended === 0 ? LOST_RACE_MS : LOST_RACE_MS / 4)) return;
     const refusal = started.refusal();
     if (refusal !== null && START_REFUSALS.includes(refusal.code)) {
       started.settled();

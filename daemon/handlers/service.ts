@@ -89,7 +89,7 @@ function shutdown(info: DaemonInfo, { reason }: ShutdownParams, { session }: Req
 
 function health(info: DaemonInfo): HealthResult {
   const state = info.state();
-  return { ok: state === 'serving', state, pid: info.pid, epoch: info.epoch, version: info.version, uptimeMs: Date.now() - info.startedAt.getTime() };
+  return { ok: state === 'serving', state, pid: info.pid, epoch: info.epoch, version: info.version, uptimeMs: Math.round(process.uptime() * 1000) };
 }
 
 function status(services: Services): DaemonStatus {
