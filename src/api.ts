@@ -43,7 +43,7 @@ export { encodeVectorRecord, firstNotFinite, recordId, recordKey, type RecordId,
 
 // ingest
 export {
-  CHUNKER_VERSION, IngestPool, isSecretPath, LANGUAGE_IDS, languageNamed, languageOfPath, PARSED_LANGUAGES, SourceTree,
+  CHUNKER_VERSION, IngestPool, isSecretPath, LANGUAGE_IDS, languageNamed, languageOfPath, PARSED_LANGUAGES, projectTermsOf, SourceTree,
   type CrawledFile, type CrawlOptions, type IngestEmbedder, type IngestPoolOptions, type IngestPoolStats, type IngestRequest, type IngestResult, type SourceTreeOptions,
 } from './ingest/index.ts';
 export { TOKENIZER_VERSION } from './text/index.ts';

@@ -1,5 +1,5 @@
 /** search/*: one snapshot per request, taken after an optional wait for freshness and released whatever happens. */
-import { grep, pathQueryText, search, searchSymbols, type Embedder, type Lane, type LaneReport, type SearchHit, type Snapshot, type SymbolHit } from '../../src/api.ts';
+import { grep, pathQueryText, projectTermsOf, search, searchSymbols, type Embedder, type Lane, type LaneReport, type SearchHit, type Snapshot, type SymbolHit } from '../../src/api.ts';
 import { messageOf } from '../errors.ts';
 import type * as Wire from '../protocol/types.ts';
 import { field, params } from '../rpc/schema.ts';
@@ -86,12 +86,24 @@ export function toSymbol(hit: Omit<SymbolHit, 'match' | 'score'>): Wire.SymbolHi
   return { name, qualified, kind, path: key, language, startLine, endLine };
 }
 
+const termsOf = new WeakMap<IndexOwner, readonly string[]>();
+
+/** What the project is called; looked up once, since it asks the disk. */
+function projectTerms(owner: IndexOwner): readonly string[] {
+  let terms = termsOf.get(owner);
+  if (terms === undefined) {
+    terms = owner.root === null ? [] : projectTermsOf(owner.root);
+    termsOf.set(owner, terms);
+  }
+  return terms;
+}
+
 async function runQuery(services: Services, owner: IndexOwner, request: Wire.SearchParams, started: number, signal: AbortSignal): Promise<Wire.SearchResultWire> {
   const { vectors, missing } = await embedQuery(services, owner, request, signal);
   return withSnapshot(owner, async (snapshot) => {
     const engineRequest = {
       query: request.query, limit: request.limit ?? DEFAULT_LIMIT, filters: toFilters(request), explain: request.explain,
-      without: request.without as readonly Lane[] | undefined,
+      without: request.without as readonly Lane[] | undefined, projectTerms: projectTerms(owner),
     };
     const found = search(snapshot, engineRequest, vectors, signal);
     return { hits: found.hits.map(toHit), meta: answerMeta(owner, snapshot.lsn, started, found.lanes.map((lane) => explainLane(lane, missing))) };

@@ -10,6 +10,7 @@ import { encodeDoc } from '../../src/format/doc-codec.ts';
 import type { DocRecord } from '../../src/format/doc.ts';
 import type { Snapshot } from '../../src/index/snapshot.ts';
 import { analyzeFile } from '../../src/ingest/document.ts';
+import { projectTermsOf } from '../../src/ingest/discovery/repository.ts';
 import { judgePath } from '../../src/ingest/guards/paths.ts';
 import { TreeSitter } from '../../src/ingest/syntax/tree-sitter.ts';
 import { Memtable } from '../../src/memtable/index.ts';
@@ -50,10 +51,11 @@ export async function index(directory: string, options: OfflineOptions = {}): Pr
   for (const doc of docs) memtable.add(doc);
   const view = { part: memtable, docCount: memtable.docCount, chunkCount: memtable.chunkCount, live: null, liveDocs: memtable.docCount, liveChunks: memtable.chunkCount };
   const snapshot: Snapshot = { lsn: asLsn(1), generation: asGeneration(1), parts: [view], find: () => null, release: () => {} };
+  const projectTerms = projectTermsOf(directory);
   const query = (text: string, limit: number, more: OfflineOptions = {}): SearchResult => {
     const { lexical, without, explain } = { ...options, ...more };
     const vectors = lexical === true ? null : { vector: (embedder as StaticEmbedder).embedText(text), pathVector: (embedder as StaticEmbedder).embedText(pathQueryText(text)) };
-    return search(snapshot, { query: text, limit, without, explain, filters: { codeOnly: true } }, vectors);
+    return search(snapshot, { query: text, projectTerms, limit, without, explain, filters: { codeOnly: true } }, vectors);
   };
   return {
     stats: { chunks: memtable.chunkCount, files: memtable.docCount },

@@ -76,7 +76,7 @@ function matchStem(stemTerms: readonly string[], { plan, masses }: FeatureContex
   for (let i = 0; i < plan.terms.length; i++) {
     const worth = stemWorth(plan.terms[i] as string, stemTerms);
     mass += worth * (masses[i] as number);
-    hits += worth;
+    if (plan.isProject[i] !== true) hits += worth;
   }
   return { mass, hits };
 }

@@ -19,6 +19,8 @@ export interface QueryPlan {
   /** Distinct terms in query order, and how often each occurs. */
   readonly terms: readonly string[];
   readonly counts: readonly number[];
+  /** Per term: it only names the project. */
+  readonly isProject: readonly boolean[];
   /** Adjacent terms, "a b". */
   readonly pairs: readonly string[];
   /** Names of symbols that the query may mean, as written. */
@@ -42,6 +44,7 @@ export function planQuery(request: SearchRequest): QueryPlan {
     text,
     terms,
     counts: terms.map((term) => all.reduce((n, other) => (other === term ? n + 1 : n), 0)),
+    isProject: namesProject(terms, request.projectTerms ?? []),
     pairs: all.slice(1).map((term, i) => `${all[i]} ${term}`),
     names: symbolNames(text.slice(0, 4096)).slice(0, MAX_NAMES),
     fileNames: fileNames(text),
@@ -54,7 +57,13 @@ export function planQuery(request: SearchRequest): QueryPlan {
 
 /** The plan with only these terms (for queries of more terms than there are mask bits). */
 export function withTerms(plan: QueryPlan, kept: readonly number[]): QueryPlan {
-  return { ...plan, terms: kept.map((i) => plan.terms[i] as string), counts: kept.map((i) => plan.counts[i] as number) };
+  return { ...plan, terms: kept.map((i) => plan.terms[i] as string), counts: kept.map((i) => plan.counts[i] as number), isProject: kept.map((i) => plan.isProject[i] as boolean) };
+}
+
+/** Of a query that has other words too; a query that is nothing but the project's name means it. */
+function namesProject(terms: readonly string[], projectTerms: readonly string[]): boolean[] {
+  const hasOthers = terms.some((term) => !projectTerms.includes(term));
+  return terms.map((term) => hasOthers && projectTerms.includes(term));
 }
 
 /** Query words without stop words, as the path embedding wants them; the query itself if nothing is left. */

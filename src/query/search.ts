@@ -15,7 +15,7 @@ import { withScratch, type Scratch } from './scratch.ts';
 import { addNearest, isNoise, prepareVectors, type PreparedVectors, type QueryVectors } from './semantic.ts';
 import { fileIdf, openParts, sumTotals, termStatistics, type PartQuery, type TermStatistics, type Totals } from './statistics.ts';
 import type { Lane, LaneReport, SearchRequest, SearchResult } from './types.ts';
-import { FEATURE_LANE, FEATURES, HYBRID, LEXICAL, RARE_WORD, type WeightSet } from './weights.ts';
+import { FEATURE_LANE, FEATURES, FILE_IDF, HYBRID, LEXICAL, RARE_WORD, type WeightSet } from './weights.ts';
 
 /**
  * Searches one snapshot.
@@ -63,7 +63,7 @@ function gather(asked: QueryPlan, context: SearchContext, signal: AbortSignal | 
   const { parts, scratch, used, vectors } = context;
   const totals = sumTotals(parts);
   const { plan, terms } = lookUpTerms(asked, context, totals);
-  const masses = terms.map((term) => fileIdf(totals.docs, term.docFrequency));
+  const masses = terms.map((term, i) => (plan.isProject[i] === true ? FILE_IDF.floor : fileIdf(totals.docs, term.docFrequency)));
   terms.forEach((term, bit) => scoreTerm(term, bit, masses[bit] as number, totals, context));
   throwIfCancelled(signal);
   collectTops(parts, scratch);

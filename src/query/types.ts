@@ -22,6 +22,8 @@ export interface SearchRequest {
   /** Lanes to leave out (ablation, or a damaged part). */
   readonly without?: readonly Lane[] | undefined;
   readonly explain?: boolean | undefined;
+  /** Terms that name the project: in a question about the project they say next to nothing. */
+  readonly projectTerms?: readonly string[] | undefined;
 }
 
 export interface SearchHit {

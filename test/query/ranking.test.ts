@@ -90,6 +90,17 @@ test('of two files for two systems the one for Windows comes second, unless the 
   assert.equal(filesOf(snapshot, 'raw mode of the tty', { filters: { paths: ['src/win/**'] } })[0], 'src/win/tty.c');
 });
 
+test('the name of the project says next to nothing, unless it is all that is asked for', () => {
+  const files = { 'src/zls.ts': 'export const zls = 1; // zls zls references', 'src/features/references.ts': 'export function findReferences() {} // for zls' };
+  const projectTerms = ['zls'];
+  assert.equal(filesOf(corpus(files), 'how zls finds references', { projectTerms })[0], 'src/features/references.ts');
+  assert.equal(filesOf(corpus(files), 'zls', { projectTerms })[0], 'src/zls.ts');
+  const exact = (terms: readonly string[]): number | undefined =>
+    hitsOf(corpus(files), 'zls references', { projectTerms: terms, explain: true }).find(({ key }) => key === 'src/zls.ts')?.explain?.features.stemExact?.value;
+  assert.equal(exact([]), 1);
+  assert.ok((exact(projectTerms) ?? 0) === 0);
+});
+
 test('[6.7] quoted phrases are required, as whole words, in any case', () => {
   const snapshot = corpus({ 'a.ts': 'the torn tail of a log', 'b.ts': 'the tail is torn', 'c.ts': 'Torn Tail!', 'd.ts': 'untorn tail', 'e.ts': 'torn tails' });
   assert.deepEqual(filesOf(snapshot, '"torn tail"').sort(), ['a.ts', 'c.ts']);

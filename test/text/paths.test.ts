@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { adjacentPairs, commentTerms, definitionTerms, isSymbolQuery, normalizedStem, pathParts, pathPenalty, pathTerms, symbolNames } from '../../src/text/index.ts';
+import { adjacentPairs, commentTerms, definitionTerms, isSymbolQuery, normalizedStem, pathParts, pathPenalty, pathTerms, projectTerms, symbolNames } from '../../src/text/index.ts';
 import { stem } from '../../src/text/stemmer.ts';
 
 test('path terms: the stem counts 2, the last three directories 1', () => {
@@ -61,4 +61,10 @@ test('names in a query: all of a single word, name-like words of a sentence, las
   const words = (query: string): string[] => symbolNames(query).filter(({ isWord }) => isWord).map(({ name }) => name);
   assert.deepEqual(words('Media type and Cookie handling of HttpClient with JSON in Http::Server'), ['Media', 'Cookie']);
   assert.deepEqual(words('Media'), []);
+});
+
+test('a project is named by a folder of one word that is not what folders are often called', () => {
+  assert.deepEqual(projectTerms(['src', 'Tokio']), ['tokio']);
+  assert.deepEqual(projectTerms(['reader', 'reader']), [stem('reader')]);
+  assert.deepEqual(projectTerms(['bash-it', 'mini.nvim', 'server', '2024', 'work']), []);
 });

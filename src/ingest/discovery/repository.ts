@@ -1,6 +1,7 @@
 /** Finds git work trees by looking at the disk, without running git. Synchronous: the ignore predicate is. */
 import { lstatSync, readFileSync } from 'node:fs';
-import { dirname, join, resolve } from 'node:path';
+import { basename, dirname, join, resolve } from 'node:path';
+import { projectTerms } from '../../text/index.ts';
 
 /** A `.git` file names a folder; anything larger is no such file. */
 const MAX_POINTER_BYTES = 8192;
@@ -34,6 +35,12 @@ export function workTreeOf(folder: string): string | null {
     if (commonDirOf(at) !== null) return at;
     if (dirname(at) === at) return null;
   }
+}
+
+/** Terms that name the project in `root` (absolute, canonical): by its folder and by that of its work tree. */
+export function projectTermsOf(root: string): string[] {
+  const workTree = workTreeOf(root);
+  return projectTerms([root, ...(workTree === null ? [] : [workTree])].map((folder) => basename(folder)));
 }
 
 /** As git decides it: HEAD, objects and refs are there. */

@@ -3,6 +3,7 @@ import { execFileSync } from 'node:child_process';
 import { chmodSync, existsSync, mkdirSync, readFileSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import test, { type TestContext } from 'node:test';
+import { projectTermsOf } from '../../../src/ingest/discovery/repository.ts';
 import { SourceTree, type SourceTreeOptions } from '../../../src/ingest/discovery/source-tree.ts';
 import { isCairnError, type ErrorCode } from '../../../src/util/errors.ts';
 import { checkLeaks } from '../../support/leaks.ts';
@@ -277,4 +278,12 @@ test('paths that are none are never accepted', async (t) => {
   for (const path of ['../a.ts', '/a.ts', 'a//b', './a.ts', 'a/../b', 'a\0']) assert.ok(!source.accepts(path, 'file') && !source.accepts(path, 'directory'), path);
   assert.ok(!source.accepts('', 'file'));
   assert.equal(basename(dirname(join(source.root, 'a.ts'))), basename(source.root));
+});
+
+test('the project is named by the folder of the root and by that of its work tree', (t) => {
+  const root = makeTree(t, { 'tokio/tokio-util/src/a.rs': '', 'tokio/sync/a.rs': '' });
+  git(join(root, 'tokio'), 'init', '-q');
+  assert.deepEqual(projectTermsOf(join(root, 'tokio')), ['tokio']);
+  assert.deepEqual(projectTermsOf(join(root, 'tokio/sync')), ['sync', 'tokio']);
+  assert.deepEqual(projectTermsOf(join(root, 'tokio/tokio-util/src')), ['tokio']);
 });
