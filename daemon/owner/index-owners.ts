@@ -253,8 +253,11 @@ export class OpenIndexes implements IndexOwners {
   }
 
   async #nameByRoot(path: string): Promise<string> {
-    const wanted = await canonical(path);
     const byRoot = new Map(this.#engine.list().flatMap(({ name, metadata }) => (metadata?.sourceRoot == null ? [] : [[metadata.sourceRoot, name] as const])));
+    // Named as the index has it: no question to the file system, which may be busy with another tree.
+    const named = byRoot.get(path);
+    if (named !== undefined) return named;
+    const wanted = await canonical(path);
     const root = nearestEnclosing(wanted, byRoot.keys());
     const name = root === null ? undefined : byRoot.get(root);
     if (name === undefined) throw new CairnError('NOT_FOUND', `no index covers ${wanted}`, { path: wanted, hint: 'Index it first: cairn index DIR' });

@@ -3,6 +3,7 @@
  * per part); the others are absolute.
  */
 import type { Candidate, CandidateList } from './candidates.ts';
+import { letterBit, type StemWords } from './part-columns.ts';
 import type { QueryPlan } from './query-plan.ts';
 import type { Scratch } from './scratch.ts';
 import { vectorValues, type PreparedVectors } from './semantic.ts';
@@ -13,6 +14,8 @@ const NORMALIZED: readonly Feature[] = ['chunkMax', 'chunkTop3', 'commentText', 
 
 export interface FeatureContext {
   readonly plan: QueryPlan;
+  /** `letterBit` of all terms: most files have no word in their name that begins like one of the query. */
+  readonly letters: number;
   /** idf over files of each term, and their sum. */
   readonly masses: readonly number[];
   readonly totalMass: number;
@@ -20,7 +23,10 @@ export interface FeatureContext {
   readonly vectors: PreparedVectors | null;
 }
 
-export function computeFeatures(list: CandidateList, context: FeatureContext): void {
+const NO_MATCH = { mass: 0, hits: 0 };
+
+export function computeFeatures(list: CandidateList, query: Omit<FeatureContext, 'letters'>): void {
+  const context = { ...query, letters: query.plan.terms.reduce((bits, term) => bits | letterBit(term), 0) };
   for (const candidate of list.items) {
     textFeatures(candidate, context);
     nameFeatures(candidate, context);
@@ -60,7 +66,7 @@ function nameFeatures(candidate: Candidate, context: FeatureContext): void {
 function stemFeatures(candidate: Candidate, context: FeatureContext): void {
   const { doc, features } = candidate;
   const stem = candidate.query.columns.stemWords(candidate.local);
-  const { mass, hits } = matchStem(stem.terms, context);
+  const { mass, hits } = (stem.letters & context.letters) === 0 ? NO_MATCH : matchStem(stem, context);
   features[AT.stemMass] = context.totalMass > 0 ? mass / context.totalMass : 0;
   features[AT.stemCover] = Math.min(1, hits / Math.max(1, stem.simple));
   features[AT.stemExact] = candidate.fileMatch || (mass > 0 && hits >= stem.simple) ? 1 : 0;
@@ -70,28 +76,22 @@ function stemFeatures(candidate: Candidate, context: FeatureContext): void {
 }
 
 /** idf mass and number of the query words that are words of the stem, or share a long enough prefix with one. */
-function matchStem(stemTerms: readonly string[], { plan, masses }: FeatureContext): { mass: number; hits: number } {
+function matchStem({ terms, letters }: StemWords, { plan, masses }: FeatureContext): { mass: number; hits: number } {
   let mass = 0;
   let hits = 0;
   for (let i = 0; i < plan.terms.length; i++) {
-    const worth = stemWorth(plan.terms[i] as string, stemTerms);
+    const term = plan.terms[i] as string;
+    if ((letterBit(term) & letters) === 0) continue;
+    const worth = stemWorth(term, terms);
     mass += worth * (masses[i] as number);
     if (plan.isProject[i] !== true) hits += worth;
   }
   return { mass, hits };
 }
 
-/** Runs a thousand times per query: words with different first letters, which are nearly all, are told apart at once. */
 function stemWorth(term: string, stemTerms: readonly string[]): number {
-  const first = term.charCodeAt(0);
-  let worth = 0;
-  for (let i = 0; i < stemTerms.length; i++) {
-    const other = stemTerms[i] as string;
-    if (other.charCodeAt(0) !== first) continue;
-    if (other === term) return 1;
-    if (sharePrefix(term, other)) worth = STEM_PREFIX.worth;
-  }
-  return worth;
+  if (stemTerms.includes(term)) return 1;
+  return stemTerms.some((other) => sharePrefix(term, other)) ? STEM_PREFIX.worth : 0;
 }
 
 function sharePrefix(a: string, b: string): boolean {

@@ -22,8 +22,8 @@ export function scoreText(parts: readonly PartQuery[], term: TermStatistics, bit
     if (path !== null) setPathWeights(query, path, scratch);
     const body = term.postings.body[i] ?? null;
     if (body !== null) {
-      const isPlain = path === null && query.scope.docs === null && query.scope.chunks === null;
-      (isPlain ? scorePlainBody : scoreBody)(query, body, 1 << bit, weight, perLength, scratch);
+      if (query.scope.docs !== null || query.scope.chunks !== null) scoreBody(query, body, 1 << bit, weight, perLength, scratch);
+      else scoreWholeBody(query, body, path, { bit: 1 << bit, weight, perLength, scratch });
     }
     if (path !== null) scorePathOnly(query, path, 1 << bit, weight, perLength, scratch);
   });
@@ -36,19 +36,42 @@ function setPathWeights(query: PartQuery, path: Postings, scratch: Scratch): voi
   }
 }
 
-/** What most queries spend most of their time on: every doc in scope, no path with the term. The sums are those of `scoreBody`. */
-function scorePlainBody(query: PartQuery, { ids, values, count }: Postings, bit: number, weight: number, perLength: number, scratch: Scratch): void {
-  const { chunkLengths } = query.columns;
+interface TermScore {
+  readonly bit: number;
+  readonly weight: number;
+  readonly perLength: number;
+  readonly scratch: Scratch;
+}
+
+/**
+ * With every doc in scope, as it mostly is. Postings ascend, so those of a doc whose path has the term lie together, and between
+ * such docs nothing needs to be known of docs at all. The sums are those of `scoreBody`.
+ */
+function scoreWholeBody(query: PartQuery, body: Postings, path: Postings | null, term: TermScore): void {
+  let at = 0;
+  for (let i = 0; path !== null && i < path.count; i++) {
+    const doc = path.ids[i] as number;
+    at = scoreRun(query, body, at, query.part.chunkStart(doc), 0, term);
+    at = scoreRun(query, body, at, query.part.chunkStart(doc + 1), path.values[i] as number, term);
+  }
+  scoreRun(query, body, at, query.chunkCount, 0, term);
+}
+
+/** Postings from `at` on of chunks below `end`, all with the same weight of the path; returns the next one. */
+function scoreRun({ columns, chunkBase }: PartQuery, { ids, values, count }: Postings, at: number, end: number, pathWeight: number, { bit, weight, perLength, scratch }: TermScore): number {
+  const { chunkLengths } = columns;
   const { chunkScores, chunkMasks, chunkGroups } = scratch;
-  const { chunkBase } = query;
-  for (let i = 0; i < count; i++) {
+  let i = at;
+  for (; i < count; i++) {
     const local = ids[i] as number;
+    if (local >= end) break;
     const chunk = chunkBase + local;
-    const frequency = values[i] as number;
+    const frequency = (values[i] as number) + pathWeight;
     chunkGroups[chunk >>> GROUP_SHIFT] = 1;
     chunkMasks[chunk] = (chunkMasks[chunk] as number) | bit;
     chunkScores[chunk] = (chunkScores[chunk] as number) + (weight * frequency) / (frequency + BASE + perLength * (chunkLengths[local] as number));
   }
+  return i;
 }
 
 function scoreBody(query: PartQuery, { ids, values, count }: Postings, bit: number, weight: number, perLength: number, scratch: Scratch): void {

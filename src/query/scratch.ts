@@ -143,18 +143,8 @@ export class Scratch {
   }
 
   reset(): void {
-    const { chunkGroups, symbolGroups } = this;
-    for (let group = 0; group < chunkGroups.length; group++) {
-      if (chunkGroups[group] === 0) continue;
-      const from = group << GROUP_SHIFT;
-      this.chunkScores.fill(0, from, from + GROUP);
-      this.chunkMasks.fill(0, from, from + GROUP);
-    }
-    chunkGroups.fill(0);
-    for (let group = 0; group < symbolGroups.length; group++) {
-      if (symbolGroups[group] !== 0) this.symbolMass.fill(0, group << GROUP_SHIFT, (group + 1) << GROUP_SHIFT);
-    }
-    symbolGroups.fill(0);
+    clearGroups(this.chunkGroups, [this.chunkScores, this.chunkMasks]);
+    clearGroups(this.symbolGroups, [this.symbolMass]);
     const end = this.#usedDocs;
     this.docTop.fill(0, 0, 3 * end);
     for (const list of [this.docs, this.pathDocs, this.definitionDocs, this.nearDocs]) list.count = 0;
@@ -163,6 +153,19 @@ export class Scratch {
     this.#usedFeatures = 0;
     this.postings.takeBack();
   }
+}
+
+function clearGroups(groups: Uint8Array, arrays: readonly (Float32Array | Uint32Array)[]): void {
+  let marked = 0;
+  for (let group = 0; group < groups.length; group++) marked += groups[group] as number;
+  // One long fill is faster than many short ones.
+  if (4 * marked > groups.length) for (const array of arrays) array.fill(0);
+  else {
+    for (let group = 0; group < groups.length; group++) {
+      if (groups[group] !== 0) for (const array of arrays) array.fill(0, group << GROUP_SHIFT, (group + 1) << GROUP_SHIFT);
+    }
+  }
+  groups.fill(0);
 }
 
 const roomFor = (n: number): number => Math.max(1024, Math.ceil(n * 1.25));

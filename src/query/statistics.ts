@@ -4,6 +4,7 @@
  */
 import type { PartView, Snapshot } from '../index/snapshot.ts';
 import type { Field, IndexPart, Postings, PostingsPool } from '../segment/part.ts';
+import type { Bitset } from '../util/bitset.ts';
 import { partColumns, type PartColumns } from './part-columns.ts';
 import { partScope, type CompiledFilter, type PartScope } from './filters.ts';
 import { groupStart, type Scratch } from './scratch.ts';
@@ -123,16 +124,54 @@ export function termStatistics(parts: readonly PartQuery[], term: string, count:
     postings.path.push(path);
     postings.comment.push(comment);
     postings.definition.push(definition);
-    const withPath = markPath(query, path, scratch);
-    sum.pathFrequency += withPath.docs;
-    const text = countText(query, body, withPath.chunks, scratch);
-    sum.chunkFrequency += text.chunks;
-    sum.docFrequency += text.docs;
-    unmarkPath(query, path, scratch);
+    const counts = countTerm(query, term, body, path, scratch);
+    sum.pathFrequency += counts.pathDocs;
+    sum.chunkFrequency += counts.chunks;
+    sum.docFrequency += counts.docs;
     sum.commentFrequency += countDocs(query, comment, null);
     sum.definitionFrequency += countDocs(query, definition, part.symbolDocs);
   }
   return { term, count, postings, ...sum };
+}
+
+/** Of one term in one part, over live docs. */
+interface TermCounts {
+  /** Chunks with the term in their text or path; docs with it in their text; docs with it in their path. */
+  readonly chunks: number;
+  readonly docs: number;
+  readonly pathDocs: number;
+}
+
+/** Counts of a common word take as long as a pass over its postings, and common words come again and again. */
+interface KnownCounts extends TermCounts {
+  readonly live: Bitset | null;
+  readonly bodyCount: number;
+  readonly pathCount: number;
+}
+const COMMON_WORD = 512;
+/** Per part; about 150 bytes each. */
+const MAX_KNOWN = 512;
+const knownCounts = new WeakMap<IndexPart, Map<string, KnownCounts>>();
+
+function countTerm(query: PartQuery, term: string, body: Postings | null, path: Postings | null, scratch: Scratch): TermCounts {
+  if (body === null || body.count < COMMON_WORD) return countPostings(query, body, path, scratch);
+  const { part, view: { live } } = query;
+  let known = knownCounts.get(part);
+  if (known === undefined) knownCounts.set(part, (known = new Map()));
+  const found = known.get(term);
+  // Rows only come, in order: equal numbers of postings are the same postings. A version of the liveness never changes.
+  if (found !== undefined && found.live === live && found.bodyCount === body.count && found.pathCount === (path?.count ?? 0)) return found;
+  if (known.size >= MAX_KNOWN) known.clear();
+  const counts = { ...countPostings(query, body, path, scratch), live, bodyCount: body.count, pathCount: path?.count ?? 0 };
+  known.set(term, counts);
+  return counts;
+}
+
+function countPostings(query: PartQuery, body: Postings | null, path: Postings | null, scratch: Scratch): TermCounts {
+  const inPath = markPath(query, path, scratch);
+  const { chunks, docs } = countText(query, body, inPath.chunks, scratch);
+  unmarkPath(query, path, scratch);
+  return { chunks, docs, pathDocs: inPath.docs };
 }
 
 function isLive({ view }: PartQuery, doc: number): boolean {

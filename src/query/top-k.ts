@@ -9,7 +9,7 @@ export interface Scores {
 }
 
 /**
- * The k ids with the highest score, best first. `tie` is looked up by id and must not depend on how docs are spread over parts,
+ * The k ids with the highest score, in no order. `tie` is looked up by id and must not depend on how docs are spread over parts,
  * so that the same docs give the same selection however they are stored.
  */
 export function selectTop({ ids, count }: TouchList, k: number, { values, stride }: Scores, tie: (id: number) => number): number[] {
@@ -46,5 +46,5 @@ export function selectTop({ ids, count }: TouchList, k: number, { values, stride
     siftDown(0, s, id);
     floor = scores[0] as number;
   }
-  return heap.map((id, i) => ({ id, s: scores[i] as number })).sort((a, b) => b.s - a.s || tie(a.id) - tie(b.id)).map((entry) => entry.id);
+  return heap;
 }

@@ -160,7 +160,8 @@ export class TextBlocks {
 
   #decompress(stored: Buffer, rawBytes: number, offset: number): Buffer {
     try {
-      return zstdDecompressSync(stored, { maxOutputLength: Math.max(1, rawBytes) });
+      // One buffer with room to spare: else the output comes in pieces that are put together afterwards.
+      return zstdDecompressSync(stored, { maxOutputLength: Math.max(1, rawBytes), chunkSize: Math.max(64, rawBytes + 1) });
     } catch {
       throw this.#corrupt(offset, 'a text block cannot be decompressed');
     }
