@@ -3,6 +3,7 @@
  * that dies fails its jobs with INTERNAL (nothing was published, so nothing is lost) and the next job starts a new one.
  */
 import { Worker } from 'node:worker_threads';
+import { nodeEnv } from '../env/node-env.ts';
 import { CairnError, type ErrorCode } from '../util/errors.ts';
 import type { ResultOf, StorageJob, StorageRunner } from './storage-jobs.ts';
 
@@ -44,6 +45,7 @@ export interface WorkerRunnerOptions {
 
 export class WorkerRunner implements StorageRunner {
   readonly #options: WorkerRunnerOptions;
+  readonly #clock = nodeEnv().clock;
   readonly #waiting = new Map<number, Waiting>();
   #worker: Worker | null = null;
   #nextId = 1;
@@ -77,14 +79,14 @@ export class WorkerRunner implements StorageRunner {
     const { entry = new URL(`./storage-worker${import.meta.url.slice(-3)}`, import.meta.url), startTimeoutMs = START_TIMEOUT_MS } = this.#options;
     const worker = new Worker(entry, { name: 'cairn-storage', resourceLimits: { maxYoungGenerationSizeMb: YOUNG_HEAP_MB } });
     worker.unref();
-    const late = setTimeout(() => {
+    const late = this.#clock.setTimer(() => {
       this.#lost(worker, new Error(`it was not ready after ${startTimeoutMs} ms`));
       void worker.terminate();
-    }, startTimeoutMs).unref();
-    worker.on('message', (reply: JobReply | typeof READY) => (reply === READY ? clearTimeout(late) : this.#settle(worker, reply)));
+    }, startTimeoutMs);
+    worker.on('message', (reply: JobReply | typeof READY) => (reply === READY ? late.cancel() : this.#settle(worker, reply)));
     worker.on('error', (error) => this.#lost(worker, error));
     worker.on('exit', () => {
-      clearTimeout(late);
+      late.cancel();
       this.#lost(worker, null);
     });
     return worker;

@@ -91,6 +91,10 @@ describe('secrets', () => {
     assert.deepEqual(findings([...secrets, 'whereIsTheZebra', 'giraffeInTheLog', 'okapiSymbol', 'lemurFilter', 'okapi/', 'keepThisLine', token], log), []);
   });
 
+  test('[C.9] the daemon runs without the door to the prototype of all objects', { skip: process.platform !== 'linux' && 'needs /proc' }, () => {
+    assert.ok(readFileSync(`/proc/${sandbox.daemonPid()}/cmdline`, 'utf8').split('\0').includes('--disable-proto=throw'));
+  });
+
   test('[3.16] [C.12] after all of that every file is 0600 and every directory 0700, in use and at rest', async () => {
     const open = (): string[] => readdirSync(sandbox.dataDir, { recursive: true, encoding: 'utf8' }).filter((name) => (lstatSync(join(sandbox.dataDir, name)).mode & 0o077) !== 0);
     assert.deepEqual(open(), []);
