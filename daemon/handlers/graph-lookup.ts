@@ -26,9 +26,10 @@ export interface LocatedSymbol {
 }
 
 /** Edges whose target, as written, is one of `names`; in order of path and line. */
-export function edgesTo(snapshot: Snapshot, names: readonly string[], filter: EdgeFilter): FoundEdges {
+export async function edgesTo(snapshot: Snapshot, names: readonly string[], filter: EdgeFilter): Promise<FoundEdges> {
   const edges: ReferenceHit[] = [];
   for (const view of snapshot.parts) {
+    await view.part.loadEdges();
     for (const name of names) {
       const postings = view.part.field('target').lookup(name);
       for (let i = 0; i < (postings?.count ?? 0); i++) {
@@ -42,8 +43,9 @@ export function edgesTo(snapshot: Snapshot, names: readonly string[], filter: Ed
 }
 
 /** Calls that stand in the body of a symbol or of a symbol inside it. */
-export function edgesFrom(located: LocatedSymbol, filter: EdgeFilter): FoundEdges {
+export async function edgesFrom(located: LocatedSymbol, filter: EdgeFilter): Promise<FoundEdges> {
   const { view, doc, symbol } = located;
+  await view.part.loadEdges();
   const inside = descendants(view.part, doc, symbol);
   const edges: ReferenceHit[] = [];
   for (let edge = view.part.edgeStart(doc); edge < view.part.edgeStart(doc + 1); edge++) {

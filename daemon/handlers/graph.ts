@@ -55,7 +55,7 @@ async function references(snapshot: Snapshot, request: GraphParams, kinds: Reado
   const definitions = await definitionsOf(snapshot, request, signal, MAX_CANDIDATES);
   const last = lastPart(request.name);
   const names = [...new Set([last, request.name])];
-  const { edges, truncated } = edgesTo(snapshot, names, { kinds, limit: request.limit ?? DEFAULT_LIMIT, signal });
+  const { edges, truncated } = await edgesTo(snapshot, names, { kinds, limit: request.limit ?? DEFAULT_LIMIT, signal });
   // With the bare name several definitions share the references; the caller sees that from `ambiguous`.
   const bare = last === request.name ? definitions : await definitionsOf(snapshot, { ...request, name: last }, signal, MAX_CANDIDATES);
   return { definitions, ambiguous: bare.length > 1, references: edges, truncated };
@@ -70,7 +70,7 @@ async function callees(snapshot: Snapshot, request: GraphParams, signal: AbortSi
   for (const definition of definitions) {
     const located = locate(snapshot, definition);
     if (located === null) continue;
-    const calls = edgesFrom(located, { kinds: CALLS, limit: limit - found.length, signal });
+    const calls = await edgesFrom(located, { kinds: CALLS, limit: limit - found.length, signal });
     truncated ||= calls.truncated;
     for (const { target, path, line, from } of calls.edges) {
       if (!known.has(target)) known.set(target, await definitionsOf(snapshot, { name: target }, signal, MAX_CANDIDATES));

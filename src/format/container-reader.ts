@@ -93,6 +93,15 @@ export class ContainerReader {
     return target;
   }
 
+  /** The same at once, for who cannot wait. */
+  loadSync(tag: number): Buffer {
+    const section = this.section(tag);
+    const target = Buffer.allocUnsafeSlow(section.length);
+    this.readSync(section, 0, target);
+    if (crc32(target) !== section.crc) throw this.#damaged(section);
+    return target;
+  }
+
   /** The same into memory of the caller (a WebAssembly memory, a SharedArrayBuffer); `target` has exactly the section's length. */
   async loadInto(tag: number, target: Uint8Array): Promise<void> {
     const section = this.section(tag);
@@ -139,7 +148,11 @@ export class ContainerReader {
       crc = crc32(piece, crc);
       use(piece);
     }
-    if (crc !== section.crc) throw containerError(this.path, section.offset, `section ${section.tag} fails its checksum`);
+    if (crc !== section.crc) throw this.#damaged(section);
+  }
+
+  #damaged(section: SectionInfo): CairnError {
+    return containerError(this.path, section.offset, `section ${section.tag} fails its checksum`);
   }
 }
 

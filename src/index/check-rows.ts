@@ -1,12 +1,19 @@
 /** References between the rows of one part: nothing points outside, nothing is left over. Bytes are checked elsewhere (segment/verify.ts). [0.15] */
 import type { PartView } from './snapshot.ts';
-import { CairnError } from '../util/errors.ts';
+import { CairnError, isCairnError } from '../util/errors.ts';
 import { requireNotCancelled, Slices } from './slices.ts';
 
 /** The problems found, as CORRUPT errors. */
 export async function* checkRows(view: PartView, dimension: number, signal?: AbortSignal): AsyncIterable<CairnError> {
   const { part } = view;
   const slices = new Slices();
+  try {
+    await part.loadEdges();
+  } catch (error) {
+    if (!isCairnError(error, 'CORRUPT', 'TRUNCATED')) throw error;
+    yield error;
+    return;
+  }
   const wrong = (what: string): CairnError => new CairnError('CORRUPT', `${part.id}: ${what}`);
   if ((part.vectors === null) !== (dimension === 0)) yield wrong(part.vectors === null ? 'chunks without vectors' : 'vectors in an index without vectors');
   if (part.vectors !== null && part.vectors.chunks.rows < view.chunkCount) yield wrong(`${part.vectors.chunks.rows} vectors for ${view.chunkCount} chunks`);

@@ -245,6 +245,8 @@ export class Memtable implements DumpablePart {
     return SYMBOL_KINDS[this.#symbols.kinds.at(symbol)] as SymbolRow['kind'];
   }
 
+  async loadEdges(): Promise<void> {}
+
   edge(edge: number): EdgeRow {
     const columns = this.#edges;
     return {

@@ -11,7 +11,7 @@ const POOL_BYTES = 8 << 20;
 
 export async function mergeField(plan: MergePlan, field: Field): Promise<{ readonly writer: FieldWriter; readonly terms: MovedTerms }> {
   const readers: FieldReader[] = [];
-  for (const segment of plan.segments) readers.push(await segment.loadField(field));
+  for (const segment of plan.segments) readers.push(await segment.readField(field));
   const merge = new FieldMerge(readers, plan.newIds(rowKindOf(field)));
   merge.run();
   return { writer: merge.writer, terms: { counts: readers.map(({ termCount }) => termCount), ranks: merge.ranks } };

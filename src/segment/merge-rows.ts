@@ -55,7 +55,7 @@ async function mergeChunks(container: ContainerWriter, plan: MergePlan, textStar
 
 async function mergeSymbols(container: ContainerWriter, plan: MergePlan, names: MovedTerms): Promise<void> {
   const columns: SymbolColumns[] = [];
-  for (const [i, segment] of plan.segments.entries()) columns.push(await segment.loadSymbols(names.counts[i] as number));
+  for (const [i, segment] of plan.segments.entries()) columns.push(await segment.readSymbols(names.counts[i] as number));
   const out = new MergedColumns<SymbolColumns>(await container.section(TAG.symbols), plan, 'symbol', columns);
   await out.ranked((from) => from.names, names.ranks);
   await out.ranked((from) => from.qualified, names.ranks);
@@ -68,7 +68,7 @@ async function mergeSymbols(container: ContainerWriter, plan: MergePlan, names: 
 
 async function mergeEdges(container: ContainerWriter, plan: MergePlan, targets: MovedTerms): Promise<void> {
   const columns: EdgeColumns[] = [];
-  for (const [i, segment] of plan.segments.entries()) columns.push(await segment.loadEdges(targets.counts[i] as number));
+  for (const [i, segment] of plan.segments.entries()) columns.push(await segment.readEdges(targets.counts[i] as number));
   const out = new MergedColumns<EdgeColumns>(await container.section(TAG.edges), plan, 'edge', columns);
   await out.moved((from) => from.froms);
   await out.ranked((from) => from.targets, targets.ranks);

@@ -115,6 +115,8 @@ export interface IndexPart {
   symbol(symbol: number): SymbolRow;
   /** `symbol(symbol).kind` without making its names. */
   symbolKind(symbol: number): SymbolKind;
+  /** Only graph questions need what `edge` and the field `target` answer from: this brings it into memory without holding up the thread. */
+  loadEdges(): Promise<void>;
   edge(edge: number): EdgeRow;
 
   /** null in an index without vectors. */

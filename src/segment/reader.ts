@@ -76,16 +76,19 @@ async function loadContent(stored: StoredContent, arena: VectorArena): Promise<S
   const { container, meta } = stored;
   const segment = new StoredSegment(stored);
   const fields = new Map<Field, FieldReader>();
-  for (const name of FIELDS) fields.set(name, await segment.loadField(name));
-  const symbols = await segment.loadSymbols(fields.get('name')?.termCount ?? 0);
-  const edges = await segment.loadEdges(fields.get('target')?.termCount ?? 0);
+  for (const name of RESIDENT_FIELDS) fields.set(name, await segment.readField(name));
+  const symbols = await segment.readSymbols(fields.get('name')?.termCount ?? 0);
+  // Read when they are needed; damage is found now.
+  for (const tag of EDGE_TAGS) await container.verifySection(tag);
   const loadedBytes = LOADED_TAGS.reduce((sum, tag) => sum + (container.find(tag)?.length ?? 0), 0);
   // Last, because it takes arena memory that would have to be given back when something else fails.
   const vectors = meta.dimension === 0 ? null : await SegmentVectors.load(container, meta, arena);
-  return { ...stored, fields, symbols, edges, vectors, loadedBytes };
+  return { ...stored, fields, symbols, vectors, loadedBytes };
 }
 
-const LOADED_TAGS: readonly number[] = [TAG.docs, TAG.docKeys, TAG.labels, TAG.chunks, TAG.textBlocks, TAG.symbols, TAG.edges, TAG.payloadIndex, ...FIELDS.map(fieldTag)];
+const RESIDENT_FIELDS: readonly Field[] = FIELDS.filter((name) => name !== 'target');
+const EDGE_TAGS: readonly number[] = [TAG.edges, fieldTag('target')];
+const LOADED_TAGS: readonly number[] = [TAG.docs, TAG.docKeys, TAG.labels, TAG.chunks, TAG.textBlocks, TAG.symbols, TAG.payloadIndex, ...RESIDENT_FIELDS.map(fieldTag)];
 
 /** The flags of the docs decide which sections are read for them, so they must agree with the sections. */
 function checkFlags(docs: DocRows, meta: SegmentMeta, path: string): void {

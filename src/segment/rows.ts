@@ -56,7 +56,10 @@ export async function readSymbols(load: Load, meta: SegmentMeta, nameTerms: numb
 }
 
 export async function readEdges(load: Load, meta: SegmentMeta, targetTerms: number): Promise<EdgeColumns> {
-  const { columns } = await load(TAG.edges);
+  return edgeColumns((await load(TAG.edges)).columns, meta, targetTerms);
+}
+
+export function edgeColumns(columns: ColumnReader, meta: SegmentMeta, targetTerms: number): EdgeColumns {
   const n = meta.edges;
   const rows = { froms: columns.below(n, meta.symbols + 1), targets: columns.below(n, targetTerms), lines: columns.u32(n), kinds: columns.codes(n, EDGE_KINDS.length) };
   columns.end();

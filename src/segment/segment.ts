@@ -4,21 +4,29 @@
  */
 import { CHUNK_KINDS, EDGE_KINDS, SYMBOL_KINDS } from '../format/doc-layout.ts';
 import { CairnError } from '../util/errors.ts';
+import { ColumnReader } from './columns.ts';
 import type { DumpablePart } from './dump.ts';
 import type { FieldReader } from './field-reader.ts';
+import { fieldTag, TAG } from './layout.ts';
 import type { ChunkRow, EdgeRow, Field, SymbolRow } from './part.ts';
-import { ownersOf, type EdgeColumns, type SymbolColumns } from './rows.ts';
+import { edgeColumns, ownersOf, type EdgeColumns, type SymbolColumns } from './rows.ts';
 import type { SegmentVectors } from './segment-vectors.ts';
 import { StoredSegment, type StoredContent } from './stored-segment.ts';
 
 /** Everything that reader.ts loaded. */
 export interface SegmentContent extends StoredContent {
+  /** All but `target`. */
   readonly fields: ReadonlyMap<Field, FieldReader>;
   readonly symbols: SymbolColumns;
-  readonly edges: EdgeColumns;
   readonly vectors: SegmentVectors | null;
   /** Of all sections kept in memory, the arena's not included. */
   readonly loadedBytes: number;
+}
+
+/** A quarter of what a segment would need in memory, and searches never look at it. */
+interface LoadedEdges {
+  readonly targets: FieldReader;
+  readonly columns: EdgeColumns;
 }
 
 export class Segment extends StoredSegment implements DumpablePart {
@@ -28,6 +36,7 @@ export class Segment extends StoredSegment implements DumpablePart {
   readonly chunkLengths: Uint32Array;
   readonly commentLengths: Uint32Array;
   readonly #content: SegmentContent;
+  #edges: LoadedEdges | null = null;
 
   constructor(content: SegmentContent) {
     super(content);
@@ -41,11 +50,19 @@ export class Segment extends StoredSegment implements DumpablePart {
 
   get memoryBytes(): number {
     const derived = this.chunkDocs.byteLength + this.symbolDocs.byteLength + this.derivedBytes;
-    return this.#content.loadedBytes + derived + (this.vectors?.memoryBytes ?? 0);
+    const edges = this.#edges === null ? 0 : [TAG.edges, fieldTag('target')].reduce((sum, tag) => sum + this.container.section(tag).length, 0);
+    return this.#content.loadedBytes + derived + edges + (this.vectors?.memoryBytes ?? 0);
   }
 
   field(name: Field): FieldReader {
-    return this.#content.fields.get(name) as FieldReader;
+    return name === 'target' ? this.#loadedEdges.targets : (this.#content.fields.get(name) as FieldReader);
+  }
+
+  /** Without this the first `edge` or `field('target')` reads them, and holds up its thread. They stay until the segment is closed. */
+  async loadEdges(): Promise<void> {
+    if (this.#edges !== null) return;
+    const targets = await this.container.load(fieldTag('target'));
+    this.#edges = this.#edgesOf(targets, await this.container.load(TAG.edges));
   }
 
   readPathVector(doc: number): Float32Array | null {
@@ -90,7 +107,7 @@ export class Segment extends StoredSegment implements DumpablePart {
   }
 
   edge(edge: number): EdgeRow {
-    const { froms, targets, lines, kinds } = this.#content.edges;
+    const { froms, targets, lines, kinds } = this.#loadedEdges.columns;
     this.#check(edge, this.edgeCount, 'edge');
     return {
       doc: this.#docOfEdge(edge),
@@ -105,6 +122,15 @@ export class Segment extends StoredSegment implements DumpablePart {
   override async close(): Promise<void> {
     this.vectors?.free();
     await super.close();
+  }
+
+  get #loadedEdges(): LoadedEdges {
+    return (this.#edges ??= this.#edgesOf(this.container.loadSync(fieldTag('target')), this.container.loadSync(TAG.edges)));
+  }
+
+  #edgesOf(targetSection: Buffer, edgeSection: Buffer): LoadedEdges {
+    const targets = this.fieldOf('target', targetSection);
+    return { targets, columns: edgeColumns(new ColumnReader(edgeSection, this.path, this.container.section(TAG.edges).offset), this.meta, targets.termCount) };
   }
 
   #docOfEdge(edge: number): number {

@@ -115,18 +115,22 @@ export class StoredSegment {
     return this.texts.bytes(chunk);
   }
 
-  async loadField(field: Field): Promise<FieldReader> {
-    const tag = fieldTag(field);
-    return new FieldReader(await this.container.load(tag), this.path, this.container.section(tag).offset, this.#idLimit(field));
+  async readField(field: Field): Promise<FieldReader> {
+    return this.fieldOf(field, await this.container.load(fieldTag(field)));
+  }
+
+  /** A field whose section is at hand. */
+  protected fieldOf(field: Field, section: Buffer): FieldReader {
+    return new FieldReader(section, this.path, this.container.section(fieldTag(field)).offset, this.#idLimit(field));
   }
 
   /** `nameTerms`: of the field `name`. */
-  loadSymbols(nameTerms: number): Promise<SymbolColumns> {
+  readSymbols(nameTerms: number): Promise<SymbolColumns> {
     return readSymbols(sectionLoader(this.container), this.meta, nameTerms);
   }
 
   /** `targetTerms`: of the field `target`. */
-  loadEdges(targetTerms: number): Promise<EdgeColumns> {
+  readEdges(targetTerms: number): Promise<EdgeColumns> {
     return readEdges(sectionLoader(this.container), this.meta, targetTerms);
   }
 

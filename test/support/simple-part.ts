@@ -172,6 +172,8 @@ export class SimplePart implements IndexPart {
     const { terms: _, ...row } = this.#doc(doc).symbols[symbol - this.symbolStart(doc)] as DocRecord['symbols'][number];
     return { ...row, doc, parent: row.parent < 0 ? -1 : this.symbolStart(doc) + row.parent };
   }
+  async loadEdges(): Promise<void> {}
+
   edge(edge: number): EdgeRow {
     const doc = this.#edgeStarts.findLastIndex((start, d) => start <= edge && d < this.docs.length);
     const row = this.#doc(doc).edges[edge - this.edgeStart(doc)] as DocRecord['edges'][number];
