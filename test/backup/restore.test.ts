@@ -161,7 +161,7 @@ test(`[1.30] [C.7] ${HOSTILE.length} hostile backups: each is refused with a typ
   assert.deepEqual(await one.content('copy'), OLD, 'the copy itself is good');
 });
 
-test('[1.30] [C.7] a path leads only into the data directory or the directory of backups, and over no link', async (t) => {
+test('[1.30] [C.6] [C.7] a path leads only into the data directory or the directory of backups, and over no link', async (t) => {
   const one = await populated(t);
   const good = await one.engine.backups.create('sample', 'manual');
   const outside = tempDir(t);

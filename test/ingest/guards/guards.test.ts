@@ -5,7 +5,7 @@ import { isSecretPath, judgePath } from '../../../src/ingest/guards/paths.ts';
 import { detectLanguage } from '../../../src/ingest/languages.ts';
 import { SourceText } from '../../../src/ingest/source-text.ts';
 
-test('[6.12] secrets are known by their path', () => {
+test('[6.12] [C.11] secrets are known by their path', () => {
   const secret = [
     '.env', 'a/.env.local', '.env.production', 'prod.env', 'key.pem', 'certs/server.KEY', 'id_rsa', 'home/.ssh/config', 'id_ed25519', '.npmrc', '.netrc', 'credentials', 'credentials.json',
     'aws-credentials.ini', 'kubeconfig', 'x/cluster.kubeconfig', 'store.jks', 'a.p12', '.pypirc', '.git-credentials', 'secrets.yaml', 'terraform.tfstate', 'gcp/service-account.json', '.aws/config', 'db.kdbx', '.htpasswd',
