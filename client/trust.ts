@@ -1,8 +1,8 @@
 /**
- * Whether a socket may be spoken to: it and its directory belong to the user of the data directory, and nobody else can have put it
- * there. Only then does a client say its token and what it searches for. The daemon asks the same of the directory before it listens.
+ * Whether a socket may be spoken to: it, its directory and the data directory are ours, and nobody else can have put it there. Only
+ * then does a client say its token and what it searches for. The daemon asks the same of the directories before it listens.
  */
-import { lstatSync, statSync, type Stats } from 'node:fs';
+import { lstatSync, type Stats } from 'node:fs';
 import { dirname } from 'node:path';
 import { ClientError } from './errors.ts';
 
@@ -13,11 +13,11 @@ export function distrust(socket: string, dataDir: string): ClientError | null {
   const directory = dirname(socket);
   const [inside, around] = [look(socket), look(directory)];
   if (inside === null || around === null) return null;
-  const owner = statSync(dataDir, { throwIfNoEntry: false })?.uid ?? process.geteuid?.();
-  if (owner === undefined) return null; // a platform without users
+  const me = process.geteuid?.();
+  if (me === undefined) return null; // a platform without users
   if (around.isSymbolicLink()) return refuse(directory, 'is a symbolic link');
-  for (const [path, stats] of [[directory, around], [socket, inside]] as const) {
-    if (stats.uid !== owner) return refuse(path, `belongs to user ${stats.uid}, the data directory to user ${owner}`);
+  for (const [path, stats] of [[dataDir, look(dataDir)], [directory, around], [socket, inside]] as const) {
+    if (stats !== null && stats.uid !== me) return refuse(path, `belongs to user ${stats.uid}, not to us (${me})`);
   }
   return (around.mode & OTHERS_WRITE) === 0 ? null : refuse(directory, 'may be written by others');
 }

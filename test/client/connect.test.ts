@@ -133,6 +133,9 @@ test('[C.2] [C.4] a socket where somebody else could have put one gets neither t
   chownSync(run, 65534, 65534);
   await refused(/run belongs to user 65534/);
   chownSync(run, 0, 0);
+  for (const path of [dataDir, run, socket]) chownSync(path, 65534, 65534);
+  await refused(/data belongs to user 65534/);
+  for (const path of [dataDir, run, socket]) chownSync(path, 0, 0);
   chmodSync(run, 0o770);
   await refused(/run may be written by others/);
   chmodSync(run, 0o700);

@@ -6,6 +6,7 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { TestContext } from 'node:test';
+import { setFlagsFromString } from 'node:v8';
 import { asEpoch, CHUNKER_VERSION, createStaticEmbedder, Engine, FileVectorCache, nodeEnv, TOKENIZER_VERSION, type IndexOptions } from '../../../src/api.ts';
 import type { Env } from '../../../src/env/env.ts';
 import { inlineRunner } from '../../../src/index/run-job.ts';
@@ -17,6 +18,9 @@ import type { OwnerTuning } from '../../../daemon/owner/index-owner.ts';
 import { WorkQueue } from '../../../daemon/owner/work-queue.ts';
 import { WorkerWatcher } from '../../../daemon/watch/worker-watcher.ts';
 import type { IndexOwner } from '../../../daemon/handlers/services.ts';
+
+// As daemon/main.ts does for its threads, and for the same reason.
+setFlagsFromString('--no-concurrent-sparkplug');
 
 export interface RealOptions {
   /** What this life of the daemon makes rows with; the present ones by default. */
