@@ -11,6 +11,7 @@ import { makeDirectories } from '../daemon/protocol/make-directories.ts';
 import { freeReserveIfScarce } from '../daemon/protocol/reserve.ts';
 import { ClientError, errnoOf, unreachable } from './errors.ts';
 import { isProcessAlive } from './lock-owner.ts';
+import { distrustDirectory } from './trust.ts';
 import { daemonEntry } from './version.ts';
 
 export const SPAWN_INTERVAL_MS = 10_000;
@@ -108,6 +109,8 @@ function cannotWrite(path: string, cause: unknown): ClientError {
 
 /** Directories are made private; the daemon verifies them before it trusts them. */
 function prepare(endpoint: Endpoint): void {
+  const reason = distrustDirectory(endpoint.dataDir);
+  if (reason !== null) throw reason;
   try {
     for (const dir of [endpoint.dataDir, join(endpoint.dataDir, 'run'), dirname(endpoint.logFile)]) makeDirectories(dir);
   } catch (cause) {

@@ -22,6 +22,13 @@ export function distrust(socket: string, dataDir: string): ClientError | null {
   return (around.mode & OTHERS_WRITE) === 0 ? null : refuse(directory, 'may be written by others');
 }
 
+/** Before anything is written there: a data directory that somebody else has made first may hold links to files of ours. */
+export function distrustDirectory(dataDir: string): ClientError | null {
+  const stats = look(dataDir);
+  const me = process.geteuid?.();
+  return stats === null || me === undefined || stats.uid === me ? null : refuse(dataDir, `belongs to user ${stats.uid}, not to us (${me})`, 'Set CAIRN_DATA_DIR to a directory of your own.');
+}
+
 function look(path: string): Stats | null {
   try {
     return lstatSync(path, { throwIfNoEntry: false }) ?? null;
@@ -30,6 +37,6 @@ function look(path: string): Stats | null {
   }
 }
 
-function refuse(path: string, what: string): ClientError {
-  return new ClientError('PERMISSION', `${path} ${what}: the daemon there is not trusted`, { path, hint: 'Look who made it and remove it; or set XDG_RUNTIME_DIR to a private directory.' });
+function refuse(path: string, what: string, hint = 'Look who made it and remove it; or set XDG_RUNTIME_DIR to a private directory.'): ClientError {
+  return new ClientError('PERMISSION', `${path} ${what}: the daemon there is not trusted`, { path, hint });
 }

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { chmodSync, chownSync, existsSync, mkdirSync, readFileSync, renameSync, rmSync, statSync, symlinkSync, utimesSync, writeFileSync } from 'node:fs';
+import { chmodSync, chownSync, existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync, symlinkSync, utimesSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
@@ -143,6 +143,16 @@ test('[C.2] [C.4] a socket where somebody else could have put one gets neither t
   symlinkSync(`${run}-real`, run);
   await refused(/run is a symbolic link/);
   assert.deepEqual(heard, []);
+});
+
+test('[C.2] nothing is written into a data directory that somebody else made first', { skip: process.getuid?.() !== 0 && 'needs root to make files of another user' }, async (t) => {
+  const { dataDir, options, starts } = sandbox(t);
+  mkdirSync(join(dataDir, 'logs'));
+  writeFileSync(join(dataDir, '..', 'precious'), 'mine');
+  symlinkSync('../../precious', join(dataDir, 'logs', 'daemon.log'));
+  chownSync(dataDir, 65534, 65534);
+  await assert.rejects(connect(options), { code: 'PERMISSION', message: /data belongs to user 65534/, hint: /CAIRN_DATA_DIR/ });
+  assert.deepEqual([starts(), readFileSync(join(dataDir, '..', 'precious'), 'utf8'), readdirSync(dataDir)], [0, 'mine', ['logs']]);
 });
 
 test('a data directory that is a file is a wrong setting', async (t) => {
