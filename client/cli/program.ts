@@ -177,7 +177,7 @@ function addIndexes(program: Command, io: Io, done: Done): void {
   target('flush', 'Saves everything to segments and returns when that is done').action(run(io, done, flushCommand));
   target('verify', 'Checks the files of an index').option('--deep', 'read and check every block').action(run(io, done, verifyCommand));
   target('repair', 'Mends a damaged index; damaged files are kept').option('--dry-run', 'only say what would be done').action(run(io, done, repairCommand));
-  target('delete', 'Deletes an index; the data are kept aside').option('--purge', 'remove the data too').option('-y, --yes', 'do not ask').action(run(io, done, deleteCommand));
+  target('delete', 'Deletes an index; the data are kept aside').option('--purge', 'remove the data too').option('--with-backups', 'with --purge: remove its backups and archived log too').option('-y, --yes', 'do not ask').action(run(io, done, deleteCommand));
 }
 
 function addBackups(program: Command, io: Io, done: Done): void {

@@ -93,7 +93,7 @@ function lookMethods({ owners }: Services): MethodGroup<LookMethod> {
   };
 }
 
-function keepMethods({ owners }: Services): MethodGroup<KeepMethod> {
+function keepMethods({ owners, backups }: Services): MethodGroup<KeepMethod> {
   return {
     'index/flush': {
       lane: 'write',
@@ -110,11 +110,15 @@ function keepMethods({ owners }: Services): MethodGroup<KeepMethod> {
     'index/delete': {
       lane: 'write',
       summary: 'Forgets an index; its data is kept aside unless purged.',
-      params: params({ ...INDEX_REF, purge: field.flag().optional() }),
-      handler: async ({ purge = false, ...ref }) => {
-        const name = nameOf(owners, ref) ?? (await owners.resolve(ref)).name;
-        const { keptAt } = await owners.remove(name, { purge });
-        return { index: name, purged: purge, keptAt };
+      params: params({ ...INDEX_REF, purge: field.flag().optional(), withBackups: field.flag().optional() }),
+      handler: async ({ purge = false, withBackups = false, ...ref }) => {
+        if (withBackups && !purge) throw new CairnError('INVALID_ARGUMENT', 'withBackups: backups are removed only together with the data (purge)');
+        const leftBy = withBackups && ref.index !== undefined && nameOf(owners, ref) === null && (await backups.kept(ref.index)) !== null ? ref.index : null;
+        const name = leftBy ?? nameOf(owners, ref) ?? (await owners.resolve(ref)).name;
+        const { keptAt } = leftBy === null ? await owners.remove(name, { purge }) : { keptAt: null };
+        if (withBackups) await backups.removeAll(name);
+        const kept = await backups.kept(name);
+        return { index: name, purged: purge, keptAt, backups: kept === null ? null : { count: kept.backups, bytes: kept.bytes, directories: kept.directories } };
       },
     },
   };

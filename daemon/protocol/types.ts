@@ -436,12 +436,16 @@ export interface IndexInspectResult {
 export interface IndexDeleteParams extends IndexRef {
   /** Remove the bytes. Without it the directory is kept aside and named in the result. */
   readonly purge?: boolean;
+  /** With `purge`: its backups and archived log too. Also for an index that was deleted before. */
+  readonly withBackups?: boolean;
 }
 export interface IndexDeleteResult {
   readonly index: string;
   readonly purged: boolean;
   /** Where the data is kept; null when purged. */
   readonly keptAt: string | null;
+  /** Backups and archived log of the index that are still there; they hold its content. null: none. */
+  readonly backups: { readonly count: number; readonly bytes: number; readonly directories: readonly string[] } | null;
 }
 export interface IndexRebuildParams extends IndexRef {
   readonly wait?: boolean;

@@ -19,6 +19,7 @@ import type { BackupHost } from './host.ts';
 import { candidates, InodeSizes, newestGood, requireRules, type RetentionRules } from './prune.ts';
 import { Restoration, type RestoreRequest, type RestoreResult } from './restoration.ts';
 import { prepareRestore } from './restore.ts';
+import { keptOf, removeKept, type KeptBackups } from './kept.ts';
 import { readShelf, removeBackup, shelvedIndexes, sweepShelf, type ShelvedBackup, type UnreadableBackup } from './shelf.ts';
 import { newJob } from './swap.ts';
 
@@ -159,6 +160,21 @@ export class Backups {
         await this.#trimArchive(name, staying);
       }
       return { removed: going.map(infoOf), kept: staying.length, freedBytes: sizes.total(backups) - sizes.total(staying), lastGood: good?.record.id ?? null };
+    });
+  }
+
+  /** What is kept of an index beside its own directory; null when there is nothing. */
+  kept(name: string): Promise<KeptBackups | null> {
+    return keptOf(this.#host, name);
+  }
+
+  /** Removes every backup and the archived log of an index that is not there any more (ALREADY_EXISTS otherwise). */
+  removeAll(name: string): Promise<void> {
+    return this.#turn.run(async () => {
+      if (this.#host.list().some((entry) => entry.name === name)) throw new CairnError('ALREADY_EXISTS', `the index '${name}' is there: its backups go only after it`);
+      if ((await keptOf(this.#host, name)) === null) return;
+      await this.#host.audit({ action: 'backup-purge', index: name });
+      await removeKept(this.#host, name);
     });
   }
 

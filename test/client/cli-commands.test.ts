@@ -208,6 +208,12 @@ test('[0.25] flush, verify and delete say what they did', async (t) => {
   assert.equal((await run(['delete', 'pebble', '--purge', '--yes'])).stdout, 'pebble: deleted\n');
   assert.equal((await run(['delete', 'pebble', '--purge'], { tty: true, confirm: false })).code, 2);
   assert.equal((await run(['delete', 'pebble', '--purge'], { tty: true, confirm: true })).code, 0);
+  fake.answer('index/delete', () => ({ index: 'pebble', purged: true, keptAt: null, backups: { count: 2, bytes: 2048, directories: ['/d/backups/pebble', '/d/archive/pebble'] } }));
+  const { stdout } = await run(['delete', 'pebble', '--purge', '--yes']);
+  assert.match(stdout, /2 backups and archived log \(2\.0 KiB\) are kept in \/d\/backups\/pebble and \/d\/archive\/pebble\n.*cairn delete --purge --with-backups --index pebble\n$/s);
+  await run(['delete', 'pebble', '--purge', '--with-backups', '--yes']);
+  assert.deepEqual(fake.requests.at(-1)?.params, { index: 'pebble', purge: true, withBackups: true });
+  assert.match((await run(['delete', 'pebble', '--with-backups'])).stderr, /Add --purge/);
 });
 
 test('daemon logs reads the file itself, structured or not, and neutralizes it', async (t) => {

@@ -78,20 +78,28 @@ export async function verifyCommand(io: Io, target: string | undefined, options:
   });
 }
 
-export async function deleteCommand(io: Io, target: string | undefined, options: Options & { readonly purge?: boolean | undefined; readonly yes?: boolean | undefined }): Promise<ExitCode> {
+export async function deleteCommand(io: Io, target: string | undefined, options: Options & { readonly purge?: boolean | undefined; readonly withBackups?: boolean | undefined; readonly yes?: boolean | undefined }): Promise<ExitCode> {
   if (target === undefined && options.index === undefined && options.root === undefined) {
     throw new ClientError('INVALID_ARGUMENT', 'name the index to delete', { hint: 'See the names with: cairn list' });
   }
-  if (options.purge === true && options.yes !== true && !(await mayPurge(io, target ?? options.index ?? options.root ?? ''))) return EXIT.usage;
+  const { purge = false, withBackups = false } = options;
+  if (withBackups && !purge) throw new ClientError('INVALID_ARGUMENT', '--with-backups removes backups together with the data', { hint: 'Add --purge' });
+  if (purge && options.yes !== true && !(await mayPurge(io, target ?? options.index ?? options.root ?? '', withBackups))) return EXIT.usage;
   return withClient(io, options, async (client) => {
-    const result = await client.deleteIndex({ ...targetRef(io, target, options), ...(options.purge === true ? { purge: true } : {}) }, { signal: io.signal });
+    const result = await client.deleteIndex({ ...targetRef(io, target, options), ...(purge ? { purge } : {}), ...(withBackups ? { withBackups } : {}) }, { signal: io.signal });
     if (options.json === true) writeJson(io, result);
-    else io.stdout.write(`${oneLine(result.index)}: ${result.purged ? 'deleted' : `deleted; its data are kept at ${oneLine(result.keptAt ?? '')}`}\n`);
+    else {
+      io.stdout.write(`${oneLine(result.index)}: ${result.purged ? 'deleted' : `deleted; its data are kept at ${oneLine(result.keptAt ?? '')}`}\n`);
+      if (result.backups != null) {
+        const { count: backups, bytes: size, directories } = result.backups;
+        io.stdout.write(`${plural(backups, 'backup')} and archived log (${bytes(size)}) are kept in ${directories.map(oneLine).join(' and ')}\nThey hold its content. To remove them too: cairn delete --purge --with-backups --index ${oneLine(result.index)}\n`);
+      }
+    }
     return EXIT.ok;
   });
 }
 
-async function mayPurge(io: Io, name: string): Promise<boolean> {
-  if (io.stdout.isTTY && io.stderr.isTTY) return io.confirm(`Remove all data of ${oneLine(name)}? [y/N] `);
+async function mayPurge(io: Io, name: string, withBackups: boolean): Promise<boolean> {
+  if (io.stdout.isTTY && io.stderr.isTTY) return io.confirm(`Remove all data${withBackups ? ' and all backups' : ''} of ${oneLine(name)}? [y/N] `);
   throw new ClientError('INVALID_ARGUMENT', 'removing data needs a confirmation', { hint: 'Add --yes' });
 }

@@ -1,6 +1,6 @@
 // backup/* against the real composition: a code index is backed up, changed, restored and follows its tree again.
 import assert from 'node:assert/strict';
-import { cpSync, mkdirSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import type { ProgressParams } from '../../../daemon/protocol/types.ts';
@@ -150,5 +150,14 @@ describe('backup/*', () => {
     daemon.write({ 'more/x.ts': 'export const afterwards = 1;\n' });
     await daemon.call('index/open', { root: daemon.root, wait: true });
     assert.ok(await finds('afterwards'));
+  });
+
+  test('[6.17] purging an index names the backups that stay; withBackups removes them, also later', async () => {
+    assert.equal((await daemon.error('index/delete', { ...ref, withBackups: true })).data.code, 'INVALID_ARGUMENT');
+    const { backups } = await daemon.call('index/delete', { ...ref, purge: true });
+    assert.ok(backups !== null && backups.count >= 1 && backups.bytes > 0 && backups.directories.every((path) => existsSync(path)), JSON.stringify(backups));
+    assert.deepEqual(await daemon.call('index/delete', { ...ref, purge: true, withBackups: true }), { index: 'pebble', purged: true, keptAt: null, backups: null });
+    assert.ok(backups.directories.every((path) => !existsSync(path)));
+    assert.equal((await daemon.error('index/delete', { ...ref, purge: true, withBackups: true })).data.code, 'NOT_FOUND');
   });
 });

@@ -436,7 +436,7 @@ describe('methods', () => {
         root: daemon.root,
         purge: true,
       });
-      assert.deepEqual(purged, { index: 'pebble', purged: true, keptAt: null });
+      assert.deepEqual(purged, { index: 'pebble', purged: true, keptAt: null, backups: null });
       assert.deepEqual((await daemon.call('index/list', {})).indexes, []);
     });
 
