@@ -4,7 +4,6 @@
  */
 
 // errors and ids
-export { collectGarbage } from './util/collect-garbage.ts';
 export { CairnError, isCairnError, type CairnErrorInit, type ErrorCode } from './util/errors.ts';
 export { asEpoch, asGeneration, asLsn, asSegmentId, type Epoch, type Generation, type Lsn, type SegmentId } from './util/ids.ts';
 export type { Bitset } from './util/bitset.ts';

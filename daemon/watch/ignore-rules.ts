@@ -1,5 +1,5 @@
 /** The watcher's predicate: the same rules that crawl and reconcile use, read in the watch worker. */
-import { SourceTree } from '../../src/api.ts';
+import { SourceTree } from './source-rules.ts';
 import type { IgnorePredicate } from './tree-watch.ts';
 
 /** `excluded` are absolute paths that are never watched (our own data directory inside a source root). */

@@ -3,10 +3,10 @@
  * word when its reader is busy. Reads only file names and ignore rules, never content.
  */
 import { parentPort, workerData } from 'node:worker_threads';
-import { collectGarbage } from '../../src/api.ts';
 import { loadIgnore } from './ignore-rules.ts';
 import type { FromWorker, ToWorker, WorkerData } from './messages.ts';
 import { RootWatch } from './root-watch.ts';
+import { releaseMemory } from './source-rules.ts';
 
 const port = parentPort;
 if (port === null) throw new Error('watch-worker.ts must run as a worker thread');
@@ -17,7 +17,7 @@ const send = (message: FromWorker): void => port.postMessage(message);
 function forward(id: number, event: Extract<FromWorker, { op: 'event' }>['event']): void {
   send({ op: 'event', id, event });
   // A third of the heap is garbage of the scan, and nothing much is allocated from now on that would make V8 look.
-  if (event.type === 'ready') collectGarbage();
+  if (event.type === 'ready') releaseMemory();
 }
 
 async function unwatch(id: number): Promise<void> {

@@ -7,7 +7,7 @@ import type { Env, EnvFile } from '../env/env.ts';
 import { peekDocHeader } from '../format/doc-codec.ts';
 import { WAL_DIRECTORY } from '../format/file-names.ts';
 import { compareUtf8 } from '../segment/utf8-order.ts';
-import { collectGarbage } from '../util/collect-garbage.ts';
+import { releaseMemory } from '../util/release-memory.ts';
 import { crc32 } from '../util/crc32.ts';
 import { CairnError } from '../util/errors.ts';
 import { replayWal } from '../wal/wal-reader.ts';
@@ -44,7 +44,7 @@ export class LoggedDocs {
         places.set(peekDocHeader(doc).key, { path, at, length: doc.length, checksum: crc32(doc) });
       }
     });
-    collectGarbage(); // the log, as it was read
+    releaseMemory(); // the log, as it was read
     return new LoggedDocs(env, places);
   }
 

@@ -1,7 +1,7 @@
 /** Entry of the storage thread: receives jobs, runs them one after the other on the real file system, replies. Keeps no state. */
 import { parentPort } from 'node:worker_threads';
 import { nodeEnv } from '../env/node-env.ts';
-import { collectGarbage } from '../util/collect-garbage.ts';
+import { releaseMemory } from '../util/release-memory.ts';
 import { CairnError } from '../util/errors.ts';
 import { Mutex } from './mutex.ts';
 import { runJob } from './run-job.ts';
@@ -16,7 +16,7 @@ port.on('message', ({ id, job }: JobRequest) => {
   void queue.run(async () => {
     port.postMessage(await reply(id, () => runJob(env, job)));
     // The buffers of a job are several times the heap, and V8 would keep up to 64 MB of them until it sees a reason.
-    collectGarbage();
+    releaseMemory();
   });
 });
 port.postMessage(READY);

@@ -7,7 +7,7 @@ import { parentPort, workerData } from 'node:worker_threads';
 import { embedderFromShared } from '../embed/static-embedder.ts';
 import type { DocRecord, SourceStamp } from '../format/doc.ts';
 import { encodeDoc } from '../format/doc-codec.ts';
-import { collectGarbage } from '../util/collect-garbage.ts';
+import { releaseMemory } from '../util/release-memory.ts';
 import { CairnError } from '../util/errors.ts';
 import { yieldToOtherThreads } from '../util/thread-priority.ts';
 import { analyzeFile, notedDocument } from './document.ts';
@@ -56,7 +56,7 @@ class IngestWorker {
 
   /** Two thirds of the heap of a busy worker are garbage. Merges follow a build, and have a use for the memory. */
   #rest(): void {
-    if (--this.#batches === 0) this.#cleanUp = setTimeout(collectGarbage, REST_MS);
+    if (--this.#batches === 0) this.#cleanUp = setTimeout(releaseMemory, REST_MS);
   }
 
   async #batch(jobs: readonly FileJob[]): Promise<void> {

@@ -4,6 +4,6 @@
 const { gc } = globalThis as { readonly gc?: NodeJS.GCFunction };
 
 /** Gives back what is garbage and the pages that become empty, buffers included. Takes tens of milliseconds. */
-export function collectGarbage(): void {
+export function releaseMemory(): void {
   gc?.({ type: 'major', execution: 'sync', flavor: 'last-resort' });
 }
