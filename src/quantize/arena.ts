@@ -16,10 +16,11 @@ const MIN_GROWTH_PAGES = 16;
 const MAX_PAGES = 65_536;
 /** 4 GiB, 1 GiB, 256 MiB: without a wish, the largest that the machine allows. `maxBytes` tells which. */
 const DEFAULT_MAXIMA = [MAX_PAGES, 16_384, 4096];
-/** First page: query codes, then results. Address 0 is therefore never an allocation. */
+/** First page: query codes, room for the kernel to widen them to 16 bits, then results. Address 0 is therefore never an allocation. */
 const SCRATCH_QUERY = 0;
-const SCRATCH_QUERY_BYTES = 32_768;
-const SCRATCH_OUT = SCRATCH_QUERY_BYTES;
+const SCRATCH_QUERY_BYTES = 16_384;
+const SCRATCH_WIDE = SCRATCH_QUERY_BYTES;
+const SCRATCH_OUT = 3 * SCRATCH_QUERY_BYTES;
 /** Rows per kernel call, limited by the results in the scratch page. */
 export const SCRATCH_ROWS = (PAGE - SCRATCH_OUT) / 4;
 
@@ -109,7 +110,7 @@ export class VectorArena {
       throw new CairnError('INTERNAL', `scan of ${count} rows of ${stride} bytes`);
     }
     this.#query.set(query);
-    this.#kernel.dotRows(rows, count, stride, SCRATCH_QUERY, SCRATCH_OUT);
+    this.#kernel.dotRows(rows, count, stride, SCRATCH_QUERY, SCRATCH_WIDE, SCRATCH_OUT);
     return this.#sums;
   }
 

@@ -11,8 +11,8 @@ export type KernelName = 'wasm-simd' | 'reference';
 /** All positions are bytes in the memory the kernel was made for; `stride` is a positive multiple of 32. */
 export interface Kernel {
   readonly name: KernelName;
-  /** Integer dot products of `count` rows with the query, as i32 at `out`. */
-  dotRows(row: number, count: number, stride: number, query: number, out: number): void;
+  /** Integer dot products of `count` rows with the query, as i32 at `out`. `wide` is room for 2 * stride bytes, aligned to 16. */
+  dotRows(row: number, count: number, stride: number, query: number, wide: number, out: number): void;
 }
 
 let compiled: WasmModule | null | undefined;
@@ -30,7 +30,7 @@ function simdModule(): WasmModule | null {
 export function loadKernel(memory: SharedMemory, wanted?: KernelName): Kernel {
   const module = wanted === 'reference' ? null : simdModule();
   if (module === null) {
-    return { name: 'reference', dotRows: (row, count, stride, query, out) => dotRowsReference(memory.buffer, row, count, stride, query, out) };
+    return { name: 'reference', dotRows: (row, count, stride, query, _wide, out) => dotRowsReference(memory.buffer, row, count, stride, query, out) };
   }
   const { exports } = new webAssembly.Instance(module, { cairn: { memory } });
   return { name: 'wasm-simd', dotRows: exports.dotRows as Kernel['dotRows'] };

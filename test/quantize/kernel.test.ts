@@ -25,10 +25,11 @@ test('the kernel writes its results and nothing else, and does nothing for no ro
     bytes.fill(2, 0, 64);
     bytes.fill(-3, 128, 160);
     bytes.fill(55, 200, 240);
-    kernel.dotRows(0, 0, 32, 128, 208);
+    kernel.dotRows(0, 0, 32, 128, 256, 208);
     assert.ok(bytes.subarray(200, 240).every((byte) => byte === 55), name);
-    kernel.dotRows(0, 2, 32, 128, 208);
+    kernel.dotRows(0, 2, 32, 128, 256, 208);
     assert.deepEqual([...new Int32Array(memory.buffer, 208, 2)], [-192, -192], name);
+    assert.ok(bytes.subarray(320).every((byte) => byte === 0), name);
     assert.ok(bytes.subarray(200, 208).every((byte) => byte === 55) && bytes.subarray(216, 240).every((byte) => byte === 55), name);
   }
 });
