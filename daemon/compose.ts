@@ -5,7 +5,7 @@
 import { realpath } from 'node:fs/promises';
 import { availableParallelism } from 'node:os';
 import { isAbsolute, join } from 'node:path';
-import { BUILT_IN_MODEL, CHUNKER_VERSION, createStaticEmbedder, DeferredVectorCache, Engine, FileVectorCache, nodeEnv, TOKENIZER_VERSION, asEpoch, type IndexOptions, type StaticEmbedder } from '../src/api.ts';
+import { BUILT_IN_MODEL, CHUNKER_VERSION, createStaticEmbedder, DeferredVectorCache, Engine, FileVectorCache, nodeEnv, scratchBytes, TOKENIZER_VERSION, asEpoch, type IndexOptions, type StaticEmbedder } from '../src/api.ts';
 import type { ConfigValues } from './config/keys.ts';
 import { CairnError, messageOf } from './errors.ts';
 import { ChangeAnnouncer } from './handlers/announcer.ts';
@@ -136,6 +136,7 @@ function gauges({ metrics }: DaemonCore, engine: Engine, ingest: EngineIngest, c
   metrics.gauge('memory.rssBytes', () => process.memoryUsage.rss());
   metrics.gauge('memory.indexBytes', () => engine.memory().indexBytes);
   metrics.gauge('memory.arenaBytes', () => engine.memory().arenaCommittedBytes);
+  metrics.gauge('memory.searchBytes', () => scratchBytes());
   for (const name of ['waiting', 'running', 'workers', 'files', 'chunks', 'embedded', 'cached', 'timeouts', 'crashes'] as const) metrics.gauge(`ingest.${name}`, () => ingest.stats[name]);
   if (cache !== null) for (const name of ['entries', 'hits', 'misses', 'stored', 'diskBytes', 'memoryBytes'] as const) metrics.gauge(`cache.${name}`, () => cache.stats?.[name] ?? 0);
 }

@@ -58,6 +58,7 @@ export { cacheDirectory, FileVectorCache, type VectorCacheOptions, type VectorCa
 export { grep, type GrepMatch, type GrepRequest, type GrepResult } from './query/grep.ts';
 export { exactScore, nearest, type NearestHit, type NearestRequest, type NearestResult } from './query/nearest.ts';
 export { pathQueryText } from './query/query-plan.ts';
+export { scratchBytes } from './query/scratch.ts';
 export { search } from './query/search.ts';
 export type { QueryVectors } from './query/semantic.ts';
 export { searchSymbols, type SymbolHit, type SymbolMatch, type SymbolRequest } from './query/symbols.ts';
