@@ -6,7 +6,7 @@ const mutant = (kind: string, name: string, file: string, from: string, to = '')
 
 export const corruptionMutants: readonly Mutant[] = [
   mutant('segment', 'text blocks are not checked', 'src/segment/text-blocks.ts', "    if (crc32(stored) !== this.#checksums[block]) throw this.#corrupt(offset, 'a text block fails its checksum');\n"),
-  mutant('segment', 'vectors are not checked', 'src/segment/segment-vectors.ts', 'if (crc32(bytes.subarray(at, at + rowBytes)) !== this.#checksums[row])', 'if (at < 0)'),
+  mutant('segment', 'vectors are not checked', 'src/segment/vector-files.ts', 'if (crc32(bytes.subarray(at, at + rowBytes)) !== this.#checksums[row])', 'if (at < 0)'),
   mutant('segment', 'sections are not checked', 'src/format/container-reader.ts', 'if (crc !== section.crc)', 'if (crc < 0)'),
   mutant('cache.dat', 'records of the embedding cache are not checked', 'src/embed/cache-format.ts', '  return crc32(record.subarray(0, end)) === record.readUInt32LE(end);\n', '  return end > 0;\n'),
   mutant('wal', 'log records are not checked', 'src/wal/record.ts', '  return record.readUInt32LE(4) === recordChecksum(record, salt);\n', '  return salt !== undefined;\n'),
