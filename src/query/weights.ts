@@ -24,7 +24,7 @@ export const FEATURE_LANE: Readonly<Record<Feature, Lane | null>> = {
 
 /** With an embedder. */
 export const HYBRID: WeightSet = {
-  vectorMax: 0.5, vectorCentroid: 0.3, vectorGated: 0.2, vectorPath: 0.1,
+  vectorMax: 0.5, vectorCentroid: 0.3, vectorGated: 0.1, vectorPath: 0.1,
   chunkTop3: 0.2, chunkCover: 0.2,
   stemMass: 0.4, stemExact: 0.1, symbolStem: 0.3, depth: 0.3,
   symbolDefinition: 0.5, definitionBest: 0.2, definitionPairs: 0.1, nameCover: 0.1,
@@ -32,8 +32,8 @@ export const HYBRID: WeightSet = {
 
 /** Without an embedder. (HYBRID with vector weights 0 is worse; so is a set of its own for symbol queries.) */
 export const LEXICAL: WeightSet = {
-  chunkMax: 0.5, chunkTop3: 0.4, commentText: 0.4,
-  definitionText: 0.34, definitionBest: 0.4, symbolDefinition: 0.75,
+  chunkMax: 0.6, chunkTop3: 0.4, chunkCover: 0.15, commentText: 0.4,
+  definitionText: 0.34, definitionBest: 0.4, definitionPairs: 0.2, symbolDefinition: 0.6,
   pathText: 0.4, stemMass: 0.5, stemCover: 0.35, stemExact: 0.15, symbolStem: 0.5, depth: 0.4,
 };
 
