@@ -91,6 +91,13 @@ export class TextBlockWriter {
   }
 }
 
+/** What is read is unpacked or copied before the next block is read, so one buffer serves all: memory outside the heap is what most full collections come from. */
+const stage = Buffer.allocUnsafeSlow(BLOCK_BYTES);
+
+function readBuffer(bytes: number): Buffer {
+  return bytes <= stage.length ? stage.subarray(0, bytes) : Buffer.allocUnsafe(bytes);
+}
+
 /** Reads texts of an open segment; blocks go through the cache. */
 export class TextBlocks {
   readonly #container: ContainerReader;
@@ -149,11 +156,11 @@ export class TextBlocks {
 
   #read(block: number): Buffer {
     const offset = Number(this.#offsets[block]);
-    const stored = Buffer.allocUnsafe(this.#storedBytes[block] as number);
+    const stored = readBuffer(this.#storedBytes[block] as number);
     this.#container.readSync(this.#section, offset, stored);
     if (crc32(stored) !== this.#checksums[block]) throw this.#corrupt(offset, 'a text block fails its checksum');
     const rawBytes = this.#rawBytes[block] as number;
-    const raw = this.#codecs[block] === CODEC_RAW ? stored : this.#decompress(stored, rawBytes, offset);
+    const raw = this.#codecs[block] === CODEC_RAW ? Buffer.from(stored) : this.#decompress(stored, rawBytes, offset);
     if (raw.length !== rawBytes) throw this.#corrupt(offset, `a text block has ${raw.length} bytes, not ${rawBytes}`);
     return raw;
   }
