@@ -125,7 +125,7 @@ export class KillLoop {
   async #expectNoRobbery(pid: number): Promise<void> {
     const told = await this.#connect(PATIENCE_MS).then(() => null, (error: unknown) => error);
     assert.ok(isClientError(told) && told.code === 'DAEMON_UNREACHABLE' && told.message.includes(String(pid)), `the caller is told: ${String(told)}`);
-    assert.match(told.hint ?? '', /--force/);
+    assert.match(told.hint ?? '', /kill -CONT \d+|--force/);
     const { code, output } = await this.#daemon([]).ended;
     assert.equal(code, 0, output);
     assert.match(output, new RegExp(`running already: pid ${pid}`));
