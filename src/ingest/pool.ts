@@ -25,11 +25,11 @@ export interface IngestPoolOptions {
   /** null: documents without vectors. */
   readonly embedder: IngestEmbedder | null;
   readonly cache: VectorCache | null;
-  /** A worker that works longer on one file is ended; default 5 s. */
+  /** A worker that works longer on one file is ended; default 20 s, far above the parse budget also when the machine is busy. */
   readonly fileTimeoutMs?: number | undefined;
   /** A worker that shows no sign of life for so long, before it is ready or between files, is ended; default 30 s. */
   readonly silenceTimeoutMs?: number | undefined;
-  /** Parsing and querying one file may take this long before it is cut into windows; default 2 s. */
+  /** Parsing and querying one file may take this much processor time before it is cut into windows; default 4 s (a header of 160 KB takes up to 2). */
   readonly parseBudgetMs?: number | undefined;
   /** Workers without work for this long are ended, so that an idle daemon is small; default 30 s. */
   readonly idleMs?: number | undefined;
@@ -197,8 +197,8 @@ export class IngestPool {
       entry: this.#options.workerEntry ?? new URL(`./worker${import.meta.url.slice(-3)}`, import.meta.url),
       embedding, cache, onCacheError,
       embedder: embedder !== null && 'host' in embedder ? embedder.host : null,
-      parseBudgetMs: this.#options.parseBudgetMs ?? 2000,
-      fileTimeoutMs: this.#options.fileTimeoutMs ?? 5000,
+      parseBudgetMs: this.#options.parseBudgetMs ?? 4000,
+      fileTimeoutMs: this.#options.fileTimeoutMs ?? 20_000,
       silenceTimeoutMs: this.#options.silenceTimeoutMs ?? 30_000,
       idleMs: this.#options.idleMs ?? 30_000,
       onReady: () => (this.#failedStarts = 0),

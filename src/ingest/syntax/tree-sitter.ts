@@ -90,13 +90,13 @@ export class TreeSitter {
     this.#grammars.set(id, { language, query: new Query(language, source) });
   }
 
-  /** Synchronous; takes at most about `budgetMs`. */
+  /** Synchronous; takes at most about `budgetMs` of the thread's own time: what a file becomes must not depend on what else the machine does. */
   parse(id: GrammarId, text: string, budgetMs: number): ParseOutcome {
     const loaded = this.#grammars.get(id);
     if (loaded === undefined) throw new CairnError('INTERNAL', `Grammar ${id} is not loaded`);
     if (this.#broken) return { ok: false, reason: 'parser failed' };
     try {
-      return this.#parse(id, loaded, text, performance.now() + budgetMs);
+      return this.#parse(id, loaded, text, new Budget(budgetMs));
     } catch {
       // RuntimeError of wasm (out of memory, abort): the instance cannot be used again.
       this.#broken = true;
@@ -104,13 +104,13 @@ export class TreeSitter {
     }
   }
 
-  #parse(id: GrammarId, { language, query }: LoadedGrammar, text: string, deadline: number): ParseOutcome {
+  #parse(id: GrammarId, { language, query }: LoadedGrammar, text: string, budget: Budget): ParseOutcome {
     const input = new LexerInput(text, id);
     this.#parser.setLanguage(language);
     const tree = this.#parser.parse((index) => input.read(index), null, {
       progressCallback: (state): boolean => {
         input.reached(state.currentOffset / 2); // bytes of UTF-16
-        return performance.now() > deadline;
+        return budget.isSpent();
       },
     });
     if (tree === null) {
@@ -121,13 +121,38 @@ export class TreeSitter {
       let expired = false;
       const matches = query.matches(tree.rootNode, {
         matchLimit: MATCH_LIMIT,
-        progressCallback: (): boolean => (expired ||= performance.now() > deadline),
+        progressCallback: (): boolean => (expired ||= budget.isSpent()),
       });
       return expired ? { ok: false, reason: 'query budget' } : { ok: true, matches: matches.map(toMatch) };
     } finally {
       tree.delete();
     }
   }
+}
+
+/** Processor time of this thread. The clock on the wall is cheaper to ask and never behind, so it is asked first. */
+class Budget {
+  readonly #ms: number;
+  readonly #from = threadTime();
+  #earliest: number;
+
+  constructor(ms: number) {
+    this.#ms = ms;
+    this.#earliest = performance.now() + ms;
+  }
+
+  isSpent(): boolean {
+    const now = performance.now();
+    if (now < this.#earliest) return false;
+    const left = this.#ms - (threadTime() - this.#from);
+    this.#earliest = now + left;
+    return left <= 0;
+  }
+}
+
+function threadTime(): number {
+  const { user, system } = process.threadCpuUsage();
+  return (user + system) / 1000;
 }
 
 function toMatch(match: { patternIndex: number; captures: { name: string; node: Node }[] }): Match {
