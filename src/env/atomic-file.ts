@@ -1,7 +1,7 @@
 /**
  * How a file gets its name. The only place in src that renames (invariant 3): nobody is told of a file, and nothing older is
  * deleted, before the file and its directory entry are on the disk.
- *   writeFileAtomic / createFileAtomic   temp, write, fsync, rename, fsync directory: replaces what has the name
+ *   writeFileAtomic / createFileAtomic   temp, write, fsync, rename, fsync directory: replaces what has the name, or asks first
  *   moveFile                             rename into another directory, fsync both directories
  *   createFileDurable                    create under a final, never reused name, write, fsync, fsync directory
  * A crash leaves at most a temp file or an unnamed-by-anyone file; both are recognisable and swept at open.
@@ -26,17 +26,34 @@ export async function writeFileAtomic(env: Env, dir: string, name: string, bytes
   await createFileAtomic(env, dir, name, (file) => file.write(bytes, 0));
 }
 
-/** The same for content that is written in pieces. */
-export async function createFileAtomic(env: Env, dir: string, name: string, fill: (file: EnvFile) => Promise<void>): Promise<void> {
+/** Throws when the file that has the name already must keep it. */
+export type MayReplace = (path: string) => Promise<void>;
+
+/** The same for content that is written in pieces. With `mayReplace` a file that has the name is not replaced unasked. */
+export async function createFileAtomic(env: Env, dir: string, name: string, fill: (file: EnvFile) => Promise<void>, mayReplace?: MayReplace): Promise<void> {
   const temp = join(dir, tempNameFor(env, name));
   await fillAndSync(env, temp, fill);
   try {
-    await env.rename(temp, join(dir, name));
+    if (mayReplace === undefined) await env.rename(temp, join(dir, name));
+    else await takeName(env, temp, join(dir, name), mayReplace);
   } catch (error) {
     await removeQuietly(env, temp);
     throw error;
   }
   await env.syncDir(dir);
+}
+
+/** A link takes a name only when it is free, in one step; a rename takes it from whoever has it. */
+async function takeName(env: Env, temp: string, path: string, mayReplace: MayReplace): Promise<void> {
+  try {
+    await env.link(temp, path);
+  } catch (error) {
+    // Without links (of this file system) there is a moment between the question and the rename.
+    if (!isCairnError(error, 'ALREADY_EXISTS', 'IO', 'PERMISSION', 'UNSUPPORTED')) throw error;
+    if ((await env.stat(path)) !== null) await mayReplace(path);
+    return env.rename(temp, path);
+  }
+  await env.unlink(temp);
 }
 
 /**

@@ -9,17 +9,16 @@
  *  5. Append to that file, or to a new one when the last was sealed (or there is none and `mayCreate` allows it).
  * Running it twice gives the same log.
  */
-import { dirname, join } from 'node:path';
+import { dirname } from 'node:path';
 import { createFileAtomic, sweepTempFiles } from '../env/atomic-file.ts';
 import type { Env, EnvFile } from '../env/env.ts';
 import { WAL_HEADER_BYTES } from '../format/constants.ts';
 import { readExactly } from '../format/container.ts';
-import { walFile } from '../format/file-names.ts';
 import { CairnError } from '../util/errors.ts';
 import { asLsn, type Lsn } from '../util/ids.ts';
 import { encodeWalHeader, type LogTag, type WalHeader } from './record.ts';
 import { replayWal, type ReplayHandler, type ReplayReport, type WalTail } from './wal-reader.ts';
-import { createWalFile, newSalt, WalWriter, type WalFence, type WalOptions, type WalPosition } from './wal-writer.ts';
+import { createWalFile, newSalt, openOwnFile, WalWriter, type WalFence, type WalOptions, type WalPosition } from './wal-writer.ts';
 
 export interface OpenWalRequest {
   /** LSN up to which segments hold everything (flushedLsn of the manifest that was loaded). */
@@ -77,22 +76,23 @@ async function positionFor(env: Env, dir: string, replay: ReplayReport, ours: Ou
   const nextLsn = asLsn(replay.lastLsn + 1);
   // A log that ends below what segments hold cannot be continued in its last file: LSNs in a file have no gaps.
   if (tail === null || tail.lastLsn !== replay.lastLsn || tail.sealed) return newFile(env, dir, nextLsn, ours);
-  await rewriteTail(env, dir, tail, ours);
-  return { file: await env.open(tail.file.path, 'update'), firstLsn: tail.file.firstLsn, bytes: tail.goodBytes, salt: tail.header.salt, nextLsn };
+  const header = { ...tail.header, ...ours, baseLength: tail.goodBytes };
+  await rewriteTail(env, dir, tail, header);
+  return { file: await openOwnFile(env, dir, header), firstLsn: tail.file.firstLsn, bytes: tail.goodBytes, salt: tail.header.salt, nextLsn };
 }
 
 /** Replaces a sealed file without records, which begins with the same LSN. */
 async function newFile(env: Env, dir: string, firstLsn: Lsn, ours: Ours): Promise<WalPosition> {
   const salt = newSalt(env);
-  const bytes = await createWalFile(env, dir, { ...ours, salt, firstLsn }, []);
-  return { file: await env.open(join(dir, walFile(firstLsn)), 'update'), firstLsn, bytes, salt, nextLsn: firstLsn };
+  const header = await createWalFile(env, dir, { ...ours, salt, firstLsn }, []);
+  return { file: await openOwnFile(env, dir, header), firstLsn, bytes: header.baseLength, salt, nextLsn: firstLsn };
 }
 
-async function rewriteTail(env: Env, dir: string, tail: WalTail, ours: Ours): Promise<void> {
+async function rewriteTail(env: Env, dir: string, tail: WalTail, header: WalHeader): Promise<void> {
   const source = await env.open(tail.file.path, 'read');
   try {
     await createFileAtomic(env, dir, tail.file.name, async (target) => {
-      await target.write(encodeWalHeader({ ...tail.header, ...ours, baseLength: tail.goodBytes }), 0);
+      await target.write(encodeWalHeader(header), 0);
       await copyRange(source, target, WAL_HEADER_BYTES, tail.goodBytes);
     });
   } finally {

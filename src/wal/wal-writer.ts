@@ -18,7 +18,7 @@ import { WAL_HEADER_BYTES, WAL_OPTIONAL_FROM, WAL_TYPE_BATCH, WAL_TYPE_SEAL, WAL
 import { walFile } from '../format/file-names.ts';
 import { CairnError } from '../util/errors.ts';
 import { asLsn, type Epoch, type Lsn } from '../util/ids.ts';
-import { encodeTime, encodeWalHeader, frameRecords, recordBytes, requirePayloadLimit, type LogTag, type RecordToWrite, type WalHeader } from './record.ts';
+import { decodeWalHeader, encodeTime, encodeWalHeader, frameRecords, recordBytes, requirePayloadLimit, type LogTag, type RecordToWrite, type WalHeader } from './record.ts';
 
 export type WalSyncMode = 'always' | 'interval' | 'off';
 
@@ -378,12 +378,12 @@ export class WalWriter {
     this.#fence.assertHeld();
     this.#salt = newSalt(this.#env);
     const body = frameRecords(records, asLsn(firstLsn - 1), this.#salt);
-    const bytes = await createWalFile(this.#env, this.#dir, { salt: this.#salt, epoch: this.#fence.epoch, firstLsn, tag: this.#options.tag }, body.parts);
+    const header = await createWalFile(this.#env, this.#dir, { salt: this.#salt, epoch: this.#fence.epoch, firstLsn, tag: this.#options.tag }, body.parts);
     this.#firstLsn = firstLsn;
-    this.#position = bytes;
-    this.#counters.bytesWritten += bytes;
+    this.#position = header.baseLength;
+    this.#counters.bytesWritten += header.baseLength;
     this.#counters.filesCreated++;
-    this.#file = await this.#env.open(join(this.#dir, walFile(firstLsn)), 'update');
+    this.#file = await openOwnFile(this.#env, this.#dir, header);
   }
 
   #usableFile(): EnvFile {
@@ -411,13 +411,40 @@ export function newSalt(env: Env): number {
   return env.random.bytes(4).readUInt32LE(0);
 }
 
-/** Creates (or replaces, when nothing in it was synced) a WAL file with `body` as its synced base. Returns its length. */
-export async function createWalFile(env: Env, dir: string, header: Omit<WalHeader, 'baseLength'>, body: readonly Uint8Array[]): Promise<number> {
-  const baseLength = body.reduce((sum, part) => sum + part.length, WAL_HEADER_BYTES);
-  await createFileAtomic(env, dir, walFile(header.firstLsn), async (file) => {
-    await file.write([encodeWalHeader({ ...header, baseLength }), ...body], 0);
+/**
+ * Creates (or replaces, when nothing in it was synced) a WAL file with `body` as its synced base. A file that a later epoch began
+ * is left alone: FENCED, whatever this process still believes of its lease.
+ */
+export async function createWalFile(env: Env, dir: string, header: Omit<WalHeader, 'baseLength'>, body: readonly Uint8Array[]): Promise<WalHeader> {
+  const whole = { ...header, baseLength: body.reduce((sum, part) => sum + part.length, WAL_HEADER_BYTES) };
+  const fill = (file: EnvFile): Promise<void> => file.write([encodeWalHeader(whole), ...body], 0);
+  await createFileAtomic(env, dir, walFile(header.firstLsn), fill, async (path) => {
+    const file = await env.open(path, 'read');
+    const { epoch } = await file.read(0, WAL_HEADER_BYTES).then((bytes) => decodeWalHeader(bytes, path)).finally(() => file.close());
+    if (epoch > header.epoch) throw takenOver(path, epoch, header.epoch);
   });
-  return baseLength;
+  return whole;
+}
+
+/**
+ * Opens a file for appending by its name, which a successor may have given to a file of its own since: the header must be ours.
+ * From then on it is the file and not the name that is written to.
+ */
+export async function openOwnFile(env: Env, dir: string, header: WalHeader): Promise<EnvFile> {
+  const path = join(dir, walFile(header.firstLsn));
+  const file = await env.open(path, 'update');
+  try {
+    const bytes = await file.read(0, WAL_HEADER_BYTES);
+    if (!bytes.equals(encodeWalHeader(header))) throw takenOver(path, decodeWalHeader(bytes, path).epoch, header.epoch);
+    return file;
+  } catch (error) {
+    await file.close().catch(() => undefined); // the first error is the one that matters
+    throw error;
+  }
+}
+
+function takenOver(path: string, epoch: Epoch, ours: Epoch): CairnError {
+  return new CairnError('FENCED', `${path} was written under epoch ${epoch}, ours is ${ours}`, { path, hint: 'Another daemon has taken over this data directory.' });
 }
 
 function closedError(dir: string): CairnError {

@@ -56,14 +56,16 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'written in place instead of renamed',
     file: ATOMIC,
-    from: '    await env.rename(temp, join(dir, name));\n',
-    to: `    const path = join(dir, name);
+    from: '    if (mayReplace === undefined) await env.rename(temp, join(dir, name));\n',
+    to: `    if (mayReplace === undefined) {
+    const path = join(dir, name);
     const target = await env.open(path, (await env.stat(path)) === null ? 'create' : 'update');
     await target.truncate(0);
     await target.write(await env.readFile(temp, 1e9), 0);
     await target.sync();
     await target.close();
     await env.unlink(temp);
+    }
 `,
     scenario: 'atomic file',
   },
@@ -75,8 +77,8 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'a log file gets its name before its header is safe',
     file: WRITER,
-    from: '  await createFileAtomic(env, dir, walFile(header.firstLsn), async (file) => {\n',
-    to: `  const quick = async (fill: (file: EnvFile) => Promise<void>) => {
+    from: '  await createFileAtomic(env, dir, walFile(header.firstLsn), fill, async (path) => {\n',
+    to: `  const quick = async (_ask: (path: string) => Promise<void>) => {
     const path = join(dir, walFile(header.firstLsn));
     if ((await env.stat(path)) !== null) await env.unlink(path);
     const file = await env.open(path, 'create');
@@ -84,7 +86,7 @@ export const mutants: readonly Mutant[] = [
     await file.close();
     await env.syncDir(dir);
   };
-  await quick(async (file) => {
+  await quick(async (path) => {
 `,
     scenario: 'wal, group commit',
   },
@@ -94,7 +96,7 @@ export const mutants: readonly Mutant[] = [
   { name: 'record checksums are not checked', file: 'src/wal/record.ts', from: '  return record.readUInt32LE(4) === recordChecksum(record, salt);\n', to: '  return salt !== undefined;\n', scenario: 'wal, one commit' },
   { name: 'a torn tail is taken for damage', file: READER, from: 'if (!this.done && !reader.atEnd) await reader.requireTornTail();', to: "if (!this.done && !reader.atEnd) throw reader.damage('bad');", scenario: 'wal, one commit' },
   { name: 'superseded records are replayed', file: READER, from: 'while (reader.nextLsn < next.firstLsn && !this.done) {', to: 'while (!reader.atEnd && !this.done) {', scenario: 'wal, a sync fails and' },
-  { name: 'a torn tail is not cut', file: 'src/wal/open-wal.ts', from: '  await rewriteTail(env, dir, tail, ours);\n', to: '', scenario: 'wal, group commit' },
+  { name: 'a torn tail is not cut', file: 'src/wal/open-wal.ts', from: '  await rewriteTail(env, dir, tail, header);\n  return { file: await openOwnFile(env, dir, header),', to: "  return { file: await env.open(tail.file.path, 'update'),", scenario: 'wal, group commit' },
   { name: 'a log file is trimmed one record early', file: 'src/wal/wal-files.ts', from: 'next.firstLsn <= flushedLsn + 1', to: 'next.firstLsn <= flushedLsn + 2', scenario: 'index, flush' },
   {
     name: 'CURRENT before its manifest',

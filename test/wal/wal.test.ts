@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { appendFileSync, copyFileSync, readdirSync, readFileSync, statSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import test from 'node:test';
+import type { Env } from '../../src/env/env.ts';
 import { nodeEnv } from '../../src/env/node-env.ts';
 import { WAL_HEADER_BYTES } from '../../src/format/constants.ts';
 import { isCairnError } from '../../src/util/errors.ts';
@@ -24,9 +25,9 @@ interface Log extends OpenedWal {
   readonly records: string[];
 }
 
-async function openLog(dir: string, options: { mode?: WalSyncMode; after?: number; maxFileBytes?: number; epoch?: number; mayCreate?: boolean; tag?: string | null } = {}): Promise<Log> {
+async function openLog(dir: string, options: { mode?: WalSyncMode; after?: number; maxFileBytes?: number; epoch?: number; mayCreate?: boolean; tag?: string | null; env?: Env } = {}): Promise<Log> {
   const records: string[] = [];
-  const opened = await openWal(env, dir, {
+  const opened = await openWal(options.env ?? env, dir, {
     after: asLsn(options.after ?? 0),
     tag: options.tag ?? null,
     fence: testLease(options.epoch ?? 1),
@@ -236,6 +237,43 @@ test('a frozen writer that wakes up writes into the void', async (t) => {
   const again = await openLog(dir, { epoch: 3 });
   assert.deepEqual(again.records, ['1:a', '2:b']);
   await again.writer.close();
+});
+
+test('[5.2] a writer that is frozen at any moment of a rotation leaves the file of its successor alone', async (t) => {
+  let calls = 0;
+  let freezeAt = Number.POSITIVE_INFINITY;
+  let meanwhile: () => Promise<void> = () => Promise.resolve();
+  const frozenAt = <A extends unknown[], R>(call: (...args: A) => Promise<R>) => async (...args: A): Promise<R> => {
+    if (calls++ === freezeAt) await meanwhile();
+    return call(...args);
+  };
+  const freezing: Env = { ...env, open: frozenAt(env.open), rename: frozenAt(env.rename), link: frozenAt(env.link), unlink: frozenAt(env.unlink), syncDir: frozenAt(env.syncDir), readFile: frozenAt(env.readFile) };
+  let rotations = 0;
+  for (let step = 0; step === rotations; step++) {
+    const dir = tempDir(t);
+    const frozen = await openLog(dir, { epoch: 1, env: freezing });
+    await put(frozen, 'a');
+    let taker: Log | null = null;
+    [calls, freezeAt] = [0, step];
+    meanwhile = async () => {
+      taker = await openLog(dir, { epoch: 2 });
+      for (const text of ['b', 'a longer record', 'c']) await put(taker, text);
+      rotations++;
+    };
+    // Whether it notices at once, later or never: what it does must not show.
+    await frozen.writer.rotate().catch(() => null);
+    await put(frozen, 'a ghost, longer than everything else in these files').catch(() => null);
+    freezeAt = Number.POSITIVE_INFINITY;
+    await frozen.writer.close().catch(() => null);
+    if (taker === null) break;
+    const { writer } = taker as Log;
+    await put(taker, 'd');
+    await writer.close();
+    const again = await openLog(dir, { epoch: 3 });
+    assert.deepEqual(again.records, ['1:a', '2:b', '3:a longer record', '4:c', '5:d'], `frozen at call ${step}`);
+    await again.writer.close();
+  }
+  assert.ok(rotations >= 4, `${rotations} moments`);
 });
 
 test('unknown optional records are skipped, unknown required ones refused, too large ones not taken', async (t) => {

@@ -12,7 +12,9 @@ export type Operation =
 export const describe = (op: Operation): string => `${op.kind} ${op.path}${'to' in op ? ` → ${op.to}` : ''}${'bytes' in op ? ` (${op.bytes})` : ''}`;
 
 export function recordedOperations(ops: readonly Op[], root: string): Operation[] {
+  /** The name each file goes by: the first one it got, of those it still has. */
   const names = new Map<number, string>();
+  const links: { readonly ino: number; readonly path: string }[] = [];
   const found: Operation[] = [];
   const at = (path: string): string => relative(path, root);
   const named = (ino: number): string => names.get(ino) ?? `inode ${ino}`;
@@ -22,7 +24,10 @@ export function recordedOperations(ops: readonly Op[], root: string): Operation[
         const known = names.get(op.ino);
         if (op.ino === DIRECTORY) found.push({ kind: 'mkdir', path: at(op.path) });
         else if (known === undefined) found.push({ kind: 'create', path: at(op.path) });
-        else found.push({ kind: 'link', path: basename(known), to: at(op.path) });
+        else {
+          found.push({ kind: 'link', path: basename(known), to: at(op.path) });
+          links.push({ ino: op.ino, path: at(op.path) });
+        }
         if (op.ino !== DIRECTORY) names.set(op.ino, known ?? at(op.path));
         break;
       }
@@ -30,7 +35,10 @@ export function recordedOperations(ops: readonly Op[], root: string): Operation[
       case 'truncate': found.push({ kind: 'truncate', path: named(op.ino), bytes: op.length }); break;
       case 'sync': found.push({ kind: 'sync', path: named(op.ino) }); break;
       case 'sync-dir': found.push({ kind: 'sync-dir', path: at(op.path) }); break;
-      case 'unname': found.push({ kind: 'remove', path: at(op.path) }); break;
+      case 'unname':
+        found.push({ kind: 'remove', path: at(op.path) });
+        for (const { ino, path } of links) if (names.get(ino) === at(op.path)) names.set(ino, path);
+        break;
       case 'rename':
         found.push({ kind: 'rename', path: at(op.from), to: at(op.to) });
         if (op.ino === DIRECTORY) for (const [ino, path] of names) if (path.startsWith(`${at(op.from)}/`)) names.set(ino, at(op.to) + path.slice(at(op.from).length));
