@@ -134,6 +134,11 @@ export class Engine {
     return this.#orphans;
   }
 
+  /** Renamings that are neither done nor undone, with the reason. */
+  get unsettled(): readonly string[] {
+    return this.#unsettled.map(({ what }) => what);
+  }
+
   get arena(): VectorArena {
     return this.#arena;
   }
@@ -333,7 +338,7 @@ export class Engine {
     checkMetadata({ ...index.metadata, name: to });
     await renaming.check();
     await this.#audit.append({ action: 'index-rename', index: name, detail: to });
-    const unsettled = { names: [name, to], retry: async () => renaming.revert(await opened()) };
+    const unsettled = { names: [name, to], what: `the renaming of '${name}' to '${to}' is not settled`, retry: async () => renaming.revert(await opened()) };
     try {
       await index.updateMetadata({ name: to }, (write) => {
         this.#unsettled = [...this.#unsettled, unsettled];
@@ -347,7 +352,7 @@ export class Engine {
     this.#slots.delete(name);
     this.#slots.set(to, slot);
     slot.metadata = index.metadata;
-    this.#unsettled = this.#unsettled.map((one) => (one === unsettled ? { names: [name, to], retry: () => renaming.end() } : one));
+    this.#unsettled = this.#unsettled.map((one) => (one === unsettled ? { ...unsettled, retry: () => renaming.end() } : one));
     await this.#trySettling(to);
   }
 

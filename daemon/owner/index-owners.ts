@@ -83,15 +83,20 @@ export class OpenIndexes implements IndexOwners {
   }
 
   async resolve(ref: { readonly index?: string; readonly root?: string }, signal?: AbortSignal): Promise<IndexOwner> {
-    const name = ref.index ?? (ref.root === undefined ? this.#onlyIndex() : await this.#nameByRoot(ref.root));
-    const owner = this.#owner(name);
+    const { index, root } = ref;
+    const owner = index !== undefined ? this.#owner(index) : this.#named(async () => (root === undefined ? this.#onlyIndex() : this.#nameByRoot(root)));
     return signal === undefined ? owner : abortable(owner, signal);
   }
 
   async find(root: string): Promise<IndexOwner | null> {
     const path = await canonical(root);
-    const entry = this.#engine.list().find(({ metadata }) => metadata?.sourceRoot === path);
-    return entry === undefined ? null : this.#owner(entry.name);
+    const nameOf = (): string | null => this.#engine.list().find(({ metadata }) => metadata?.sourceRoot === path)?.name ?? null;
+    if (nameOf() === null) return null;
+    return this.#named(async () => {
+      const name = nameOf();
+      if (name === null) throw new CairnError('NOT_FOUND', `the index of ${path} is gone`, { path, hint: 'cairn list shows all indexes.' });
+      return name;
+    });
   }
 
   async create(options: { readonly root: string; readonly name?: string; readonly lexicalOnly?: boolean }): Promise<IndexOwner> {
@@ -219,6 +224,18 @@ export class OpenIndexes implements IndexOwners {
       throw new CairnError('NOT_FOUND', `there is no index '${name}'`, { hint: 'cairn list shows all indexes.' });
     }
     return this.#track(name, () => this.#engine.get(name));
+  }
+
+  /** For whoever does not care for the name: one that is gone when its turn comes, because the index was renamed, is looked up again. */
+  async #named(nameOf: () => Promise<string>): Promise<CodeIndexOwner> {
+    for (;;) {
+      const name = await nameOf();
+      try {
+        return await this.#owner(name);
+      } catch (error) {
+        if (!isCairnError(error, 'NOT_FOUND') || this.#engine.list().some((entry) => entry.name === name)) throw error;
+      }
+    }
   }
 
   /** Everyone who asks while it opens waits for the same opening. */

@@ -87,6 +87,8 @@ export class Renaming {
 /** A renaming that is neither done nor undone: nothing may be made under its names before `retry` has returned. */
 export interface UnsettledRename {
   readonly names: readonly string[];
+  /** For people. */
+  readonly what: string;
   readonly retry: () => Promise<void>;
 }
 
@@ -98,8 +100,10 @@ export async function finishRenames(places: RenamePlaces): Promise<UnsettledRena
   const unsettled: UnsettledRename[] = [];
   for (const file of (await namesIn(env, dir)).filter((name) => INTENT_FILE.test(name))) {
     const path = join(dir, file);
-    const intent = await readIntent(env, path);
+    let names: readonly string[] = []; // a damaged intent does not tell them: what is kept stays where it is
     const retry = async (): Promise<void> => {
+      const intent = await readIntent(env, path);
+      names = [intent.from, intent.to];
       await settle(places, intent);
       await removeIntent(env, path);
     };
@@ -107,7 +111,7 @@ export async function finishRenames(places: RenamePlaces): Promise<UnsettledRena
       await retry();
     } catch (error) {
       if (!isCairnError(error) || error.code === 'FENCED') throw error;
-      unsettled.push({ names: [intent.from, intent.to], retry });
+      unsettled.push({ names, what: `${path}: a renaming${names.length === 0 ? '' : ` of '${names.join("' to '")}'`} is not settled: ${error.message}`, retry });
     }
   }
   return unsettled;
@@ -171,6 +175,7 @@ async function moveKept(places: RenamePlaces, from: string, to: string): Promise
 async function relabel({ env, root, lease }: RenamePlaces, from: string, to: string): Promise<void> {
   for (const id of (await namesIn(env, join(root, to))).filter(isBackupId)) {
     const dir = join(root, to, id);
+    await sweepTempFiles(env, dir); // of an attempt that was cut off
     const record = await readBackup(env, dir).catch((error: unknown) => {
       if (isCairnError(error, 'CORRUPT', 'TRUNCATED', 'NEWER_FORMAT')) return null;
       throw error;
@@ -182,6 +187,7 @@ async function relabel({ env, root, lease }: RenamePlaces, from: string, to: str
 }
 
 async function removeIntent(env: Env, path: string): Promise<void> {
+  await sweepTempFiles(env, dirname(path));
   if ((await env.stat(path)) !== null) await env.unlink(path);
   await env.syncDir(dirname(path));
 }
