@@ -107,14 +107,6 @@ export class CodeTable implements CodeMatrix {
     }
   }
 
-  addUnitRow(row: number, sum: Float64Array): void {
-    const norm = this.#norms[row] as number;
-    if (!(norm > 0)) return;
-    const codes = this.rowCodes(row);
-    const factor = (this.#scales[row] as number) / norm;
-    for (let i = 0; i < this.dimension; i++) sum[i] = (sum[i] as number) + (codes[i] as number) * factor;
-  }
-
   /** Gives the arena its memory back; the table must not be used again. */
   free(): void {
     for (const extent of this.#extents.splice(0)) this.#arena.free(extent.address);

@@ -13,8 +13,6 @@ export interface CodeMatrix {
   readonly rows: number;
   /** Approximate dot products of rows [from, to) with the query, written to out[0 .. to-from). */
   dots(query: PreparedQuery, from: number, to: number, out: Float32Array): void;
-  /** Adds row `row`, scaled to length 1, to `sum`; a row without norm adds nothing. */
-  addUnitRow(row: number, sum: Float64Array): void;
   /** L2 norm of each stored (unquantized) row; 0 for a row that is absent or holds a value that is not finite. */
   readonly norms: Float32Array;
   /** Width of one code step of each row; 0 for a row without codes. Absent in a matrix that does not tell. */

@@ -123,16 +123,16 @@ export function inScope(set: Bitset | null, id: number): boolean {
 
 /** The three best chunk scores of each doc with one, and the sum that files are chosen by. */
 export function collectTops(parts: readonly PartQuery[], scratch: Scratch): void {
-  for (const query of parts) collectTopsOf(query, scratch);
+  const bits = { scores: new Int32Array(scratch.chunkScores.buffer), tops: new Int32Array(scratch.docTop.buffer) };
+  for (const query of parts) collectTopsOf(query, scratch, bits);
 }
 
 /**
  * Scores are never negative, and such floats are ordered as their bits are: maxima of integers need no branch, which nobody could
  * foretell here.
  */
-function collectTopsOf({ part, docCount, docBase, chunkBase }: PartQuery, { chunkGroups, chunkScores, docTop, docScores, docs }: Scratch): void {
-  const bits = new Int32Array(chunkScores.buffer);
-  const topBits = new Int32Array(docTop.buffer);
+function collectTopsOf({ part, docCount, docBase, chunkBase }: PartQuery, scratch: Scratch, { scores, tops }: { readonly scores: Int32Array; readonly tops: Int32Array }): void {
+  const { chunkGroups, docTop, docScores, docs } = scratch;
   let end = chunkBase + part.chunkStart(0);
   for (let local = 0; local < docCount; local++) {
     const start = end;
@@ -140,7 +140,7 @@ function collectTopsOf({ part, docCount, docBase, chunkBase }: PartQuery, { chun
     if (start === end || !isAnyMarked(chunkGroups, start >>> GROUP_SHIFT, (end - 1) >>> GROUP_SHIFT)) continue;
     let [first, second, third] = [0, 0, 0];
     for (let chunk = start; chunk < end; chunk++) {
-      const score = bits[chunk] as number;
+      const score = scores[chunk] as number;
       // The smaller of each pair goes on to the next place. (a - b) & ((a - b) >> 31) is the negative part of a - b.
       const under = (score - first) & ((score - first) >> 31);
       const left = first + under;
@@ -153,9 +153,9 @@ function collectTopsOf({ part, docCount, docBase, chunkBase }: PartQuery, { chun
     if (first === 0) continue;
     const doc = docBase + local;
     docs.add(doc);
-    topBits[3 * doc] = first;
-    topBits[3 * doc + 1] = second;
-    topBits[3 * doc + 2] = third;
+    tops[3 * doc] = first;
+    tops[3 * doc + 1] = second;
+    tops[3 * doc + 2] = third;
     docScores[doc] = (docTop[3 * doc] as number) + 0.5 * (docTop[3 * doc + 1] as number);
   }
 }

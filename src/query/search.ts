@@ -88,7 +88,8 @@ function gather(asked: QueryPlan, context: SearchContext, signal: AbortSignal | 
 
 /** Statistics of all terms; of a long query the rarest terms that exist are kept. */
 function lookUpTerms(plan: QueryPlan, { parts, scratch, weights }: SearchContext, totals: Totals): { plan: QueryPlan; terms: TermStatistics[] } {
-  const all = plan.terms.map((term, i) => termStatistics(parts, term, plan.counts[i] as number, scratch, scoresTexts(weights)));
+  const withDocTexts = scoresTexts(weights) || plan.terms.length > MAX_TERMS;
+  const all = plan.terms.map((term, i) => termStatistics(parts, term, plan.counts[i] as number, scratch, withDocTexts));
   if (all.length <= MAX_TERMS) return { plan, terms: all };
   const value = (i: number): number => {
     const term = all[i] as TermStatistics;

@@ -45,7 +45,7 @@ export interface TermStatistics {
   readonly postings: Readonly<Record<SearchField, readonly (Postings | null)[]>>;
   /** Chunks that hold the term in their text or path. */
   readonly chunkFrequency: number;
-  /** Docs that hold it in their text; in path, comments, definition names. */
+  /** Docs that hold it in their text; in path; in comments and definition names, 0 unless asked for. */
   readonly docFrequency: number;
   readonly pathFrequency: number;
   readonly commentFrequency: number;
@@ -109,8 +109,8 @@ export function boundedLookup(part: IndexPart, field: Field, term: string, limit
   return count === 0 ? null : { count, ids: found.ids, values: found.values };
 }
 
-/** Postings are valid until the scratch is reset. Comments are looked up only where they are asked for: only some weight sets use them. */
-export function termStatistics(parts: readonly PartQuery[], term: string, count: number, scratch: Scratch, withComments: boolean): TermStatistics {
+/** Postings are valid until the scratch is reset. Comments, and how many docs have the term in their names, are told only where that is asked for. */
+export function termStatistics(parts: readonly PartQuery[], term: string, count: number, scratch: Scratch, withDocTexts: boolean): TermStatistics {
   const pool = scratch.postings;
   const postings: Record<SearchField, (Postings | null)[]> = { body: [], path: [], definition: [], comment: [] };
   const sum = { chunkFrequency: 0, docFrequency: 0, pathFrequency: 0, commentFrequency: 0, definitionFrequency: 0 };
@@ -118,7 +118,7 @@ export function termStatistics(parts: readonly PartQuery[], term: string, count:
     const { part, docCount, chunkCount, symbolCount } = query;
     const body = boundedLookup(part, 'body', term, chunkCount, pool);
     const path = boundedLookup(part, 'path', term, docCount, pool);
-    const comment = withComments ? boundedLookup(part, 'comment', term, docCount, pool) : null;
+    const comment = withDocTexts ? boundedLookup(part, 'comment', term, docCount, pool) : null;
     const definition = boundedLookup(part, 'definition', term, symbolCount, pool);
     postings.body.push(body);
     postings.path.push(path);
@@ -129,7 +129,7 @@ export function termStatistics(parts: readonly PartQuery[], term: string, count:
     sum.chunkFrequency += counts.chunks;
     sum.docFrequency += counts.docs;
     sum.commentFrequency += countDocs(query, comment, null);
-    sum.definitionFrequency += countDocs(query, definition, part.symbolDocs);
+    if (withDocTexts) sum.definitionFrequency += countDocs(query, definition, part.symbolDocs);
   }
   return { term, count, postings, ...sum };
 }

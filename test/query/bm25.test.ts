@@ -4,7 +4,7 @@ import fc from 'fast-check';
 import type { DocRecord } from '../../src/format/doc.ts';
 import type { Snapshot } from '../../src/index/snapshot.ts';
 import { compileFilter } from '../../src/query/filters.ts';
-import { scoreText } from '../../src/query/lexical.ts';
+import { collectTops, scoreText } from '../../src/query/lexical.ts';
 import { withScratch } from '../../src/query/scratch.ts';
 import { openParts, sumTotals, termStatistics } from '../../src/query/statistics.ts';
 import { testSeed } from '../support/random-docs.ts';
@@ -79,4 +79,41 @@ test('[4.13] BM25 over body plus path terms equals the textbook formula, over se
 test('[4.13] a word that only the path has still scores, in every chunk of the file', () => {
   const docs = [sourceDoc('manifest.ts', 'a\n\nb'), sourceDoc('other.ts', 'a\n\nb')];
   assert.deepEqual([...ours(snapshotOf([new SimplePart(docs)]), ['manifest']).keys()], ['manifest.ts:1', 'manifest.ts:3']);
+});
+
+test('[4.13] counts of a common word that are kept follow deletions and new docs', () => {
+  const docs = Array.from({ length: 700 }, (_, i) => sourceDoc(`f${i}.ts`, i % 7 === 0 ? 'wal\n\nlog wal' : 'wal log'));
+  const part = new SimplePart(docs);
+  const dead = Array.from({ length: 100 }, (_, i) => 3 * i);
+  for (const gone of [[], dead, dead.slice(0, 50), []]) {
+    const live = docs.filter((_, i) => !gone.includes(i));
+    const expected = textbook(live, ['wal']);
+    const actual = ours(snapshotOf([part], [gone]), ['wal']);
+    assert.equal(actual.size, expected.size);
+    for (const [id, score] of expected) assert.ok(Math.abs((actual.get(id) as number) - score) < 1e-4 * score, `${gone.length} deleted, ${id}: ${actual.get(id)} is not ${score}`);
+  }
+});
+
+test('the best three chunks of each doc are those that sorting finds, over several parts', () => {
+  fc.assert(
+    fc.property(fc.array(file, { minLength: 1, maxLength: 20 }), (files) => {
+      const docs = files.map(({ path, text }, i) => sourceDoc(`${path}${i}.ts`, text));
+      const parts = openParts(snapshotOf([0, 1, 2, 3].map((p) => new SimplePart(docs.filter((_, i) => files[i]?.part === p)))), compileFilter(undefined));
+      withScratch(parts, (scratch) => {
+        const totals = sumTotals(parts);
+        ['wal', 'log', 'x'].forEach((term, bit) => scoreText(parts, termStatistics(parts, term, 1, scratch, false), bit, totals, scratch));
+        collectTops(parts, scratch);
+        const found = new Set(scratch.docs.ids.subarray(0, scratch.docs.count));
+        for (const { part, docBase, chunkBase, docCount } of parts) {
+          for (let doc = 0; doc < docCount; doc++) {
+            const scores = [...scratch.chunkScores.subarray(chunkBase + part.chunkStart(doc), chunkBase + part.chunkStart(doc + 1))].sort((a, b) => b - a);
+            const at = 3 * (docBase + doc);
+            assert.deepEqual([...scratch.docTop.subarray(at, at + 3)], [...scores, 0, 0, 0].slice(0, 3));
+            assert.equal(found.has(docBase + doc), (scores[0] ?? 0) > 0);
+          }
+        }
+      });
+    }),
+    { seed: testSeed(), numRuns: 100 },
+  );
 });
