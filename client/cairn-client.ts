@@ -60,6 +60,7 @@ export class CairnClient {
   readonly verifyIndex: Call<'index/verify'> = (params, options) => this.request('index/verify', params, options);
   readonly repairIndex: Call<'index/repair'> = (params, options) => this.request('index/repair', params, options);
   readonly inspectIndex: Call<'index/inspect'> = (params, options) => this.request('index/inspect', params, options);
+  readonly renameIndex: Call<'index/rename'> = (params, options) => this.request('index/rename', params, options);
   readonly deleteIndex: Call<'index/delete'> = (params, options) => this.request('index/delete', params, options);
   readonly rebuildIndex: Call<'index/rebuild'> = (params, options) => this.request('index/rebuild', params, options);
 

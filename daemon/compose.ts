@@ -146,6 +146,6 @@ function infoOf(core: DaemonCore, engine: Engine, scrubber: Scrubber): DaemonInf
     version: core.version, pid: process.pid, epoch: core.lock.epoch, startedAt: core.startedAt,
     dataDir: core.endpoint.dataDir, socket: core.endpoint.socket, logFile: core.endpoint.logFile,
     state: () => core.phase.state, connections: core.connections, inFlight: core.inFlight, loopDelay: core.loopDelay, scrub: () => scrubber.status,
-    warnings: () => [...core.warnings(), ...engine.orphans.map((name) => `${join(core.endpoint.dataDir, 'indexes', name)} has no metadata.json and is left alone; adopt it with: cairn import`)], requestStop: core.requestStop,
+    warnings: () => [...core.warnings(), ...engine.unsettled, ...engine.orphans.map((name) => `${join(core.endpoint.dataDir, 'indexes', name)} has no metadata.json and is left alone; adopt it with: cairn import`)], requestStop: core.requestStop,
   };
 }

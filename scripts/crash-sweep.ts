@@ -6,6 +6,7 @@ import { describe, explore, type CrashScenario } from '../test/support/crash-exp
 import { countCalls, FAULTS, preparedDisk, runErrorCase } from '../test/support/error-sweep.ts';
 import { allScenarios } from '../test/support/scenarios/all.ts';
 import { backupScenarios } from '../test/support/scenarios/backup-scenarios.ts';
+import { renameScenarios } from '../test/support/scenarios/rename-scenarios.ts';
 import { durableIndexScenarios } from '../test/support/scenarios/durable-index-scenarios.ts';
 import { randomIndexScenario } from '../test/support/scenarios/index-scenarios.ts';
 import { randomWalScenario } from '../test/support/scenarios/wal-scenarios.ts';
@@ -20,7 +21,7 @@ const total = { states: 0, nestedStates: 0, points: 0, workloads: 0, violating: 
 
 function scenariosOf(seed: number): readonly CrashScenario[] {
   const random = [randomWalScenario(seed), randomIndexScenario(seed)];
-  return (seed === firstSeed ? [...allScenarios, ...durableIndexScenarios, ...backupScenarios, ...random] : random).filter((scenario) => scenario.name.includes(values.only));
+  return (seed === firstSeed ? [...allScenarios, ...durableIndexScenarios, ...backupScenarios, ...renameScenarios, ...random] : random).filter((scenario) => scenario.name.includes(values.only));
 }
 
 async function errorSweep(): Promise<void> {

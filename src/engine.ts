@@ -5,6 +5,7 @@
 import { join } from 'node:path';
 import { WalArchive } from './backup/archive.ts';
 import { Backups } from './backup/backups.ts';
+import { finishRenames, Renaming, type RenamePlaces, type UnsettledRename } from './backup/rename.ts';
 import { finishRestores, sweepJobs } from './backup/swap.ts';
 import { moveFile } from './env/atomic-file.ts';
 import type { Env } from './env/env.ts';
@@ -18,7 +19,7 @@ import type { ImportHost } from './import/host.ts';
 import { migrateMetadata, type MigrationReport } from './import/migrate.ts';
 import { sweepStaging } from './import/staging.ts';
 import { discover, readMetadata } from './index/index-directory.ts';
-import { newMetadata, type IndexDefinition } from './index/metadata.ts';
+import { checkMetadata, newMetadata, type IndexDefinition } from './index/metadata.ts';
 import { Mutex } from './index/mutex.ts';
 import { indexOptions } from './index/options.ts';
 import { removeTree } from './index/remove-tree.ts';
@@ -88,9 +89,11 @@ export class Engine {
   readonly #cache: BlockCache;
   readonly #audit: AuditLog;
   readonly #archive: WalArchive;
+  readonly #places: RenamePlaces;
   readonly backups: Backups;
   readonly #slots = new Map<string, Slot>();
   readonly #structure = new Mutex();
+  #unsettled: readonly UnsettledRename[] = [];
   #orphans: readonly string[] = [];
   #isClosed = false;
 
@@ -104,7 +107,8 @@ export class Engine {
     this.#cache = new BlockCache(init.textCacheBytes ?? TEXT_CACHE_BYTES);
     this.#audit = new AuditLog(this.#env, init.dataDir);
     this.#archive = new WalArchive(this.#env, init.dataDir);
-    this.backups = this.#makeBackups(init.backupDir ?? join(init.dataDir, 'backups'));
+    this.#places = { env: this.#env, dataDir: init.dataDir, root: init.backupDir ?? join(init.dataDir, 'backups'), lease: init.lease };
+    this.backups = this.#makeBackups(this.#places.root);
   }
 
   /** Finds every index of the data directory; opens none of them. A bad one is listed as failed, the others serve. */
@@ -114,6 +118,7 @@ export class Engine {
     await engine.#env.mkdir(engine.#indexesDir);
     await engine.#env.syncDir(init.dataDir);
     await finishRestores(engine.#env, init.dataDir, init.lease);
+    engine.#unsettled = await finishRenames(engine.#places);
     await sweepJobs(engine.#env, init.dataDir);
     await sweepStaging(engine.#env, init.dataDir);
     await engine.#discover();
@@ -127,6 +132,11 @@ export class Engine {
   /** Directories below <data>/indexes without metadata.json; reported, never touched. */
   get orphans(): readonly string[] {
     return this.#orphans;
+  }
+
+  /** Renamings that are neither done nor undone, with the reason. */
+  get unsettled(): readonly string[] {
+    return this.#unsettled.map(({ what }) => what);
   }
 
   get arena(): VectorArena {
@@ -159,10 +169,12 @@ export class Engine {
     return this.#structure.run(async () => {
       this.#requireOpen();
       const wanted = newMetadata(definition, this.#env.clock.now());
-      if (this.#slots.has(wanted.name)) throw new CairnError('ALREADY_EXISTS', `there is an index '${wanted.name}' already`);
-      const metadata = await createIndex(this.#env, join(this.#indexesDir, wanted.name), wanted, this.#lease);
+      this.#requireFree(wanted.name);
+      await this.#settle(wanted.name);
+      const directory = this.#directoryFor(wanted.name);
+      const metadata = await createIndex(this.#env, join(this.#indexesDir, directory), wanted, this.#lease);
       await this.#audit.append({ action: 'index-create', index: metadata.name });
-      this.#slots.set(metadata.name, { directory: metadata.name, metadata, error: null, index: null, mutex: new Mutex() });
+      this.#slots.set(metadata.name, { directory, metadata, error: null, index: null, mutex: new Mutex() });
       return this.get(metadata.name);
     });
   }
@@ -173,6 +185,7 @@ export class Engine {
       this.#requireOpen();
       const slot = this.#slots.get(name);
       if (slot === undefined) throw new CairnError('NOT_FOUND', `there is no index '${name}'`);
+      await this.#settle(name);
       await slot.mutex.run(async () => {
         this.#lease.assertHeld();
         await closeSlot(slot);
@@ -183,6 +196,15 @@ export class Engine {
         if (options.purge) await removeTree(this.#env, join(this.#trashDir, trashName));
       });
     });
+  }
+
+  /**
+   * Gives an index another name; its backups and archived log follow. It stays open, and so do snapshots. Durable when it returns;
+   * when it fails the index has its old name, or (after a crash in it) one of the two. NOT_FOUND, ALREADY_EXISTS, INVALID_ARGUMENT.
+   * `around` wraps the renaming itself, after its turn has come: no backup or restore is under way then.
+   */
+  rename(name: string, to: string, around: (step: () => Promise<void>) => Promise<void> = (step) => step()): Promise<void> {
+    return this.backups.exclusively(() => around(() => this.#structure.run(() => this.#rename(name, to))));
   }
 
   /**
@@ -288,7 +310,7 @@ export class Engine {
   }
 
   #openDirectory(dir: string): Promise<DurableIndex> {
-    const archive = this.#options.archive ? this.#archive : null;
+    const archive = this.#options.archive ? { keep: this.#keep } : null;
     return openIndex(this.#env, dir, { lease: this.#lease, options: this.#options, arena: this.#arena, cache: this.#cache, runner: this.#runner, archive });
   }
 
@@ -298,9 +320,75 @@ export class Engine {
       audit: (entry) => this.#audit.append(entry),
       get: (name) => this.get(name),
       list: () => this.list(),
+      settle: async (name) => (this.#isUnsettled(name) ? this.#structure.run(() => this.#settle(name)) : undefined),
       openScratch: (dir) => openIndex(this.#env, dir, { lease: this.#lease, options: { ...this.#options, archive: false }, arena: this.#arena, cache: this.#cache, runner: this.#runner }),
       exchange: (name, swap) => this.#exchange(name, swap),
     });
+  }
+
+  async #rename(name: string, to: string): Promise<void> {
+    this.#requireOpen();
+    const slot = this.#slots.get(name);
+    if (slot === undefined) throw new CairnError('NOT_FOUND', `there is no index '${name}'`);
+    this.#requireFree(to);
+    for (const one of [name, to]) await this.#settle(one);
+    const renaming = new Renaming(this.#places, { directory: slot.directory, from: name, to });
+    const opened = (): Promise<DurableIndex> => slot.mutex.run(async () => (slot.index ??= await this.#openSlot(slot)));
+    const index = await opened();
+    checkMetadata({ ...index.metadata, name: to });
+    await renaming.check();
+    await this.#audit.append({ action: 'index-rename', index: name, detail: to });
+    const unsettled = { names: [name, to], what: `the renaming of '${name}' to '${to}' is not settled`, retry: async () => renaming.revert(await opened()) };
+    try {
+      await index.updateMetadata({ name: to }, (write) => {
+        this.#unsettled = [...this.#unsettled, unsettled];
+        return renaming.commit(write);
+      });
+    } catch (error) {
+      if (!renaming.isBegun) this.#unsettled = this.#unsettled.filter((one) => one !== unsettled);
+      await this.#trySettling(name);
+      throw error;
+    }
+    this.#slots.delete(name);
+    this.#slots.set(to, slot);
+    slot.metadata = index.metadata;
+    this.#unsettled = this.#unsettled.map((one) => (one === unsettled ? { ...unsettled, retry: () => renaming.end() } : one));
+    await this.#trySettling(to);
+  }
+
+  #isUnsettled(name: string): boolean {
+    return this.#unsettled.some(({ names }) => names.includes(name));
+  }
+
+  /** Nothing is made, moved or removed under a name while a renaming with it is neither done nor undone. */
+  async #settle(name: string): Promise<void> {
+    for (const one of this.#unsettled.filter(({ names }) => names.includes(name))) {
+      await one.retry();
+      this.#unsettled = this.#unsettled.filter((other) => other !== one);
+    }
+  }
+
+  /** A disk that fails now may not later: whoever needs the name tries again, and hears why it does not work. */
+  async #trySettling(name: string): Promise<void> {
+    await this.#settle(name).catch((error: unknown) => {
+      if (!isCairnError(error)) throw error;
+    });
+  }
+
+  /** Into the directory of the name that the index has. A file that cannot be kept now stays in the log. */
+  readonly #keep: WalArchive['keep'] = async (metadata, file) => {
+    if (this.#isUnsettled(metadata.name)) throw new CairnError('IO', `the renaming of '${metadata.name}' is not settled: its log is archived afterwards`, { retryable: true });
+    await this.#archive.keep(metadata, file);
+  };
+
+  #requireFree(name: string): void {
+    if (this.#slots.has(name)) throw new CairnError('ALREADY_EXISTS', `there is an index '${name}' already`);
+  }
+
+  /** That of its name, unless it belongs to an index that was renamed. */
+  #directoryFor(name: string): string {
+    const isTaken = [...this.#slots.values()].some(({ directory }) => directory === name);
+    return isTaken ? `${name}-${this.#env.random.bytes(3).toString('hex')}` : name;
   }
 
   /** Closes the index, lets `swap` put another one into its directory (or make it), and lists what is there then. */
@@ -308,7 +396,8 @@ export class Engine {
     return this.#structure.run(async () => {
       this.#requireOpen();
       this.#lease.assertHeld();
-      const slot = this.#slots.get(name) ?? { directory: name, metadata: null, error: null, index: null, mutex: new Mutex() };
+      await this.#settle(name);
+      const slot = this.#slots.get(name) ?? { directory: this.#directoryFor(name), metadata: null, error: null, index: null, mutex: new Mutex() };
       await slot.mutex.run(async () => {
         await closeSlot(slot);
         slot.isSwapping = (await swap(slot.directory)) === 'pending';
@@ -359,6 +448,7 @@ export class Engine {
       if (taken !== undefined && taken.directory !== replaces) throw new CairnError('ALREADY_EXISTS', `there is an index '${metadata.name}' already`);
       const isFree = (await this.#env.stat(join(this.#indexesDir, metadata.name))) === null;
       const directory = isFree ? metadata.name : `${metadata.name}-${this.#env.random.bytes(3).toString('hex')}`;
+      await this.#settle(metadata.name);
       await this.#audit.append({ action: 'index-import', index: metadata.name, detail });
       await moveFile(this.#env, staged, this.#indexesDir, directory);
       if (replaces !== null) {
@@ -386,7 +476,9 @@ export class Engine {
 
   async #discover(): Promise<void> {
     const orphans: string[] = [];
-    for (const found of await discover(this.#env, this.#indexesDir)) {
+    const all = await discover(this.#env, this.#indexesDir);
+    // A name goes to the index that has it before a directory that has only that name.
+    for (const found of [...all.filter(({ state }) => state === 'found'), ...all.filter(({ state }) => state !== 'found')]) {
       const { directory } = found;
       if (found.state === 'found') this.#slots.set(found.metadata.name, { directory, metadata: found.metadata, error: null, index: null, mutex: new Mutex() });
       else if (found.state === 'failed') this.#slots.set(this.#slots.has(directory) ? `${directory}~` : directory, { directory, metadata: null, error: found.error, index: null, mutex: new Mutex() });

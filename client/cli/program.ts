@@ -8,7 +8,7 @@ import { doctorCommand } from './commands/doctor.ts';
 import { grepCommand } from './commands/grep.ts';
 import { importCommand, migrateCommand } from './commands/import.ts';
 import { indexCommand } from './commands/index-tree.ts';
-import { deleteCommand, flushCommand, inspectCommand, verifyCommand } from './commands/maintain.ts';
+import { deleteCommand, flushCommand, inspectCommand, renameCommand, verifyCommand } from './commands/maintain.ts';
 import { repairCommand } from './commands/repair.ts';
 import { searchCommand } from './commands/search.ts';
 import { listCommand, statusCommand } from './commands/status.ts';
@@ -177,6 +177,7 @@ function addIndexes(program: Command, io: Io, done: Done): void {
   target('flush', 'Saves everything to segments and returns when that is done').action(run(io, done, flushCommand));
   target('verify', 'Checks the files of an index').option('--deep', 'read and check every block').action(run(io, done, verifyCommand));
   target('repair', 'Mends a damaged index; damaged files are kept').option('--dry-run', 'only say what would be done').action(run(io, done, repairCommand));
+  program.command('rename').argument('<index>', 'name or directory', notEmpty).argument('<name>', 'its new name', notEmpty).description('Gives an index another name; its backups follow').action(run(io, done, renameCommand));
   target('delete', 'Deletes an index; the data are kept aside').option('--purge', 'remove the data too').option('--with-backups', 'with --purge: remove its backups and archived log too').option('-y, --yes', 'do not ask').action(run(io, done, deleteCommand));
 }
 

@@ -1,4 +1,4 @@
-/** index/*: create, open, list, look into, flush, check, delete, rebuild. Thin: the owners do the work. */
+/** index/*: create, open, list, look into, flush, check, rename, delete, rebuild. Thin: the owners do the work. */
 import { documentsOf, languagesOf } from '../../src/api.ts';
 import { CairnError } from '../errors.ts';
 import type { IndexCreateParams, IndexOpenParams, IndexInspectResult, IndexRunResult, IndexVerifyParams, IndexVerifyResult } from '../protocol/types.ts';
@@ -10,7 +10,7 @@ import type { IndexOwner, IndexOwners, QueryEmbedder, RunCounts, Services, WaitO
 
 type FillMethod = 'index/create' | 'index/open' | 'index/rebuild';
 type LookMethod = 'index/list' | 'index/status' | 'index/verify' | 'index/inspect';
-type KeepMethod = 'index/flush' | 'index/delete';
+type KeepMethod = 'index/flush' | 'index/rename' | 'index/delete';
 
 const CREATE = { name: field.indexName().optional(), lexicalOnly: field.flag().optional(), ...WAITING };
 const METRICS = ['cosine', 'dot', 'euclidean'] as const;
@@ -105,6 +105,17 @@ function keepMethods({ owners, backups }: Services): MethodGroup<KeepMethod> {
         await owner.flush();
         const { version, durableVersion, generation } = owner.index.stats();
         return { index: owner.name, lsn: version, durableLsn: durableVersion, generation, tookMs: round(performance.now() - started) };
+      },
+    },
+    'index/rename': {
+      lane: 'write',
+      summary: 'Gives an index another name; its backups follow, and searches go on.',
+      params: params({ ...INDEX_REF, to: field.indexName() }),
+      handler: async ({ to, ...ref }, { signal }) => {
+        const started = performance.now();
+        const from = (await owners.resolve(ref, signal)).name;
+        const { name } = await owners.rename(from, to);
+        return { index: name, from, tookMs: round(performance.now() - started) };
       },
     },
     'index/delete': {

@@ -89,6 +89,8 @@ export interface IndexOwners {
   create(options: { readonly root: string; readonly name?: string; readonly lexicalOnly?: boolean }): Promise<IndexOwner>;
   /** An index whose records clients put. Fails with ALREADY_EXISTS. */
   createVectors(options: { readonly name: string; readonly dimension: number; readonly metric: Metric }): Promise<IndexOwner>;
+  /** Gives an index another name; it goes on as it is. Fails with NOT_FOUND, ALREADY_EXISTS, or why it cannot be opened. */
+  rename(name: string, to: string): Promise<IndexOwner>;
   /** Stops the owner; keeps the directory aside unless `purge`. */
   remove(name: string, options: { readonly purge: boolean }): Promise<{ readonly keptAt: string | null }>;
   /** Opens known indexes in the background, most recently used first. */

@@ -70,9 +70,12 @@ export class BackupSchedule {
   }
 
   async #run(): Promise<void> {
-    for (const name of this.#openIndexes()) {
+    const names = this.#openIndexes();
+    for (const name of this.#failures.keys()) if (!names.includes(name)) this.#failures.delete(name);
+    for (const name of names) {
       if (this.#stop.signal.aborted) return;
-      await this.#backUp(name);
+      // Closed, deleted or renamed while the others were backed up: its next turn comes.
+      if (this.#openIndexes().includes(name)) await this.#backUp(name);
     }
   }
 

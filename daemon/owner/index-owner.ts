@@ -41,9 +41,9 @@ const MAX_FAILED = 1_000;
 const PROGRESS_MS = 200;
 
 export class CodeIndexOwner implements IndexOwner {
-  readonly name: string;
   readonly root: string | null;
   readonly index: DurableIndex;
+  #name: string;
   readonly #services: OwnerServices;
   readonly #meter: RunMeter;
   readonly #openedAt: Tally;
@@ -56,7 +56,7 @@ export class CodeIndexOwner implements IndexOwner {
   readonly #follower: TreeFollower | null;
   readonly #startedEmpty: boolean;
   /** Its rows are of another embedder than ours: it answers, but takes nothing new. */
-  readonly #refusal: CairnError | null;
+  #refusal: CairnError | null;
   #firstPass: Promise<void> | null = null;
   #caughtUp = false;
   /** Damage met in service: how often, and how often when the last finished walk read the file table. */
@@ -71,7 +71,7 @@ export class CodeIndexOwner implements IndexOwner {
 
   constructor(name: string, index: DurableIndex, services: OwnerServices) {
     const { clock, queue, tuning = {} } = services;
-    this.name = name;
+    this.#name = name;
     this.root = index.metadata.sourceRoot;
     this.index = index;
     this.#services = services;
@@ -82,7 +82,7 @@ export class CodeIndexOwner implements IndexOwner {
       saved: (result) => this.#note('persist.saved', { ...result }),
       compacted: (result) => this.#note('persist.compacted', { ...result }),
       failed: (error, what, retryInMs) => {
-        services.log.warn('persist.failed', { index: name, what, error, retryInMs });
+        services.log.warn('persist.failed', { index: this.name, what, error, retryInMs });
         void this.reportDamage(error); // a merge reads what no query may have read for long
       },
       mayCompact: () => this.#scheduler.pendingBulk === 0,
@@ -95,6 +95,17 @@ export class CodeIndexOwner implements IndexOwner {
     this.#refusal = this.root === null ? null : embedderMismatch(index, services.ingest);
     this.#follower = this.root === null || this.#refusal !== null ? null : this.#makeFollower(this.root);
     if (this.#follower === null) this.#caughtUp = true;
+  }
+
+  get name(): string {
+    return this.#name;
+  }
+
+  /** The index has another name now; nothing else changes. */
+  rename(name: string): void {
+    this.#name = name;
+    if (this.#refusal !== null) this.#refusal = embedderMismatch(this.index, this.#services.ingest);
+    this.#services.onChange?.(this);
   }
 
   /** Begins to follow the tree, in the background. */

@@ -83,15 +83,20 @@ export class OpenIndexes implements IndexOwners {
   }
 
   async resolve(ref: { readonly index?: string; readonly root?: string }, signal?: AbortSignal): Promise<IndexOwner> {
-    const name = ref.index ?? (ref.root === undefined ? this.#onlyIndex() : await this.#nameByRoot(ref.root));
-    const owner = this.#owner(name);
+    const { index, root } = ref;
+    const owner = index !== undefined ? this.#owner(index) : this.#named(async () => (root === undefined ? this.#onlyIndex() : this.#nameByRoot(root)));
     return signal === undefined ? owner : abortable(owner, signal);
   }
 
   async find(root: string): Promise<IndexOwner | null> {
     const path = await canonical(root);
-    const entry = this.#engine.list().find(({ metadata }) => metadata?.sourceRoot === path);
-    return entry === undefined ? null : this.#owner(entry.name);
+    const nameOf = (): string | null => this.#engine.list().find(({ metadata }) => metadata?.sourceRoot === path)?.name ?? null;
+    if (nameOf() === null) return null;
+    return this.#named(async () => {
+      const name = nameOf();
+      if (name === null) throw new CairnError('NOT_FOUND', `the index of ${path} is gone`, { path, hint: 'cairn list shows all indexes.' });
+      return name;
+    });
   }
 
   async create(options: { readonly root: string; readonly name?: string; readonly lexicalOnly?: boolean }): Promise<IndexOwner> {
@@ -104,7 +109,7 @@ export class OpenIndexes implements IndexOwners {
     if (same !== undefined) throw new CairnError('ALREADY_EXISTS', `${root} is indexed already, as '${same.name}'`, { path: root, hint: `Use index '${same.name}'.` });
     const names = new Set(entries.map(({ name }) => name));
     if (options.name !== undefined) this.#requireFree(options.name);
-    const name = options.name ?? nameFor(root, (candidate) => names.has(candidate) || this.#open.has(candidate));
+    const name = options.name ?? nameFor(root, (candidate) => names.has(candidate) || this.#open.has(candidate) || this.#leaving.has(candidate));
     const { embedder: available, contentVersions } = this.#services.ingest;
     const embedder = options.lexicalOnly === true ? null : available;
     const owner = this.#track(name, () => this.#engine.create({ name, kind: 'code', dimension: embedder?.dimension ?? 0, embedder, sourceRoot: root, contentVersions }));
@@ -134,6 +139,23 @@ export class OpenIndexes implements IndexOwners {
       this.#failures.delete(name);
     });
     return { keptAt: options.purge ? null : await this.#newestTrash(entry.directory) };
+  }
+
+  async rename(name: string, to: string): Promise<IndexOwner> {
+    await this.#owner(name);
+    this.#requireFree(to);
+    // Nobody opens, makes or removes an index of either name meanwhile. Whoever has the owner already goes on with it.
+    await this.#engine.rename(name, to, (step) => this.#leave(name, () => this.#leave(to, async () => {
+      const open = this.#open.get(name);
+      const owner = (await open?.owner.catch(() => null)) ?? null;
+      await step();
+      this.#failures.delete(name);
+      if (open === undefined || owner === null) return;
+      this.#open.delete(name);
+      this.#open.set(to, open);
+      owner.rename(to);
+    })));
+    return this.#owner(to);
   }
 
   async restoreMetadata(name: string, options: { readonly dryRun: boolean }): Promise<RepairAction | null> {
@@ -204,6 +226,18 @@ export class OpenIndexes implements IndexOwners {
     return this.#track(name, () => this.#engine.get(name));
   }
 
+  /** For whoever does not care for the name: one that is gone when its turn comes, because the index was renamed, is looked up again. */
+  async #named(nameOf: () => Promise<string>): Promise<CodeIndexOwner> {
+    for (;;) {
+      const name = await nameOf();
+      try {
+        return await this.#owner(name);
+      } catch (error) {
+        if (!isCairnError(error, 'NOT_FOUND') || this.#engine.list().some((entry) => entry.name === name)) throw error;
+      }
+    }
+  }
+
   /** Everyone who asks while it opens waits for the same opening. */
   #track(name: string, open: () => Promise<DurableIndex>): Promise<CodeIndexOwner> {
     const owner = this.#start(name, open);
@@ -264,9 +298,9 @@ export class OpenIndexes implements IndexOwners {
     return name;
   }
 
-  /** Also of an index that is being made. */
+  /** Also of an index that is being made, and of one that is getting or losing the name. */
   #requireFree(name: string): void {
-    if (!this.#open.has(name) && !this.#engine.list().some((entry) => entry.name === name)) return;
+    if (!this.#open.has(name) && !this.#leaving.has(name) && !this.#engine.list().some((entry) => entry.name === name)) return;
     throw new CairnError('ALREADY_EXISTS', `there is an index '${name}' already`, { hint: 'Choose another name.' });
   }
 
@@ -276,7 +310,8 @@ export class OpenIndexes implements IndexOwners {
 
   async #newestTrash(directory: string): Promise<string | null> {
     const trash = join(this.#engine.dataDir, 'trash');
-    const names = (await readdir(trash)).filter((name) => name.startsWith(`${directory}-`)).sort();
+    // Not of another directory whose name begins with this one.
+    const names = (await readdir(trash)).filter((name) => name.startsWith(`${directory}-`) && /^[\d.]+-[0-9a-f]{6}$/.test(name.slice(directory.length + 1))).sort();
     const newest = names.at(-1);
     return newest === undefined ? null : join(trash, newest);
   }

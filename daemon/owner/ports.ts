@@ -51,6 +51,8 @@ export interface EnginePort {
     readonly contentVersions: IndexMetadata['contentVersions'];
   }): Promise<DurableIndex>;
   delete(name: string, options: { readonly purge: boolean }): Promise<void>;
+  /** Its backups follow. `around` wraps the renaming itself: until then it waits for its turn. */
+  rename(name: string, to: string, around: (step: () => Promise<void>) => Promise<void>): Promise<void>;
   release(name: string): Promise<void>;
   restoreMetadata(name: string, options: { readonly dryRun: boolean }): Promise<RepairAction | null>;
 }

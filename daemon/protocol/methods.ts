@@ -23,6 +23,8 @@ export interface Methods {
   'index/repair': { readonly params: T.IndexRepairParams; readonly result: T.IndexRepairResult };
   'index/inspect': { readonly params: T.IndexInspectParams; readonly result: T.IndexInspectResult };
   'index/delete': { readonly params: T.IndexDeleteParams; readonly result: T.IndexDeleteResult };
+  /** The data, the backups and whoever searches go on; only the name changes. */
+  'index/rename': { readonly params: T.IndexRenameParams; readonly result: T.IndexRenameResult };
   'index/rebuild': { readonly params: T.IndexRebuildParams; readonly result: T.IndexRunResult };
   /** A hot backup: the state of one moment, while changes go on. */
   'backup/create': { readonly params: T.BackupCreateParams; readonly result: T.BackupCreateResult };
@@ -65,7 +67,7 @@ const METHOD_SET: Readonly<Record<MethodName, true>> = {
   'daemon/health': true, 'daemon/status': true, 'daemon/metrics': true,
   'config/get': true, 'rpc/discover': true,
   'index/create': true, 'index/open': true, 'index/list': true, 'index/status': true, 'index/flush': true,
-  'index/verify': true, 'index/repair': true, 'index/inspect': true, 'index/delete': true, 'index/rebuild': true,
+  'index/verify': true, 'index/repair': true, 'index/inspect': true, 'index/rename': true, 'index/delete': true, 'index/rebuild': true,
   'backup/create': true, 'backup/list': true, 'backup/verify': true, 'backup/restore': true, 'backup/prune': true,
   'search/query': true, 'search/grep': true, 'search/symbols': true,
   'index/import': true, 'index/migrate': true, 'vectors/put': true, 'vectors/get': true, 'vectors/delete': true, 'vectors/search': true, 'vectors/scan': true,

@@ -433,6 +433,16 @@ export interface IndexInspectResult {
   readonly bytesWritten: { readonly wal: number; readonly flush: number; readonly compaction: number; readonly manifest: number };
   readonly recovery: { readonly generation: number; readonly replayedBatches: number; readonly tornTailBytes: number; readonly orphansRemoved: readonly string[]; readonly quarantined: readonly { readonly file: string; readonly reason: string }[]; readonly degraded: readonly string[]; readonly warnings?: readonly string[]; readonly durationMs: number };
 }
+export interface IndexRenameParams extends IndexRef {
+  /** The new name. */
+  readonly to: string;
+}
+export interface IndexRenameResult {
+  readonly index: string;
+  /** The former name. */
+  readonly from: string;
+  readonly tookMs: number;
+}
 export interface IndexDeleteParams extends IndexRef {
   /** Remove the bytes. Without it the directory is kept aside and named in the result. */
   readonly purge?: boolean;

@@ -54,12 +54,12 @@ export interface BackupRecord {
 }
 
 const ID = /^[0-9]{8}T[0-9]{9}Z-[0-9]{1,16}$/;
-const INDEX = /^[a-z0-9][a-z0-9._-]{0,63}$/;
+export const INDEX_NAME = /^[a-z0-9][a-z0-9._-]{0,63}$/;
 const TIMELINE = /^[0-9]{8}T[0-9]{9}Z$/;
 const CHECKSUM = /^[0-9a-f]{8}$/;
 
 export const isBackupId = (name: string): boolean => ID.test(name);
-export const isIndexName = (name: string): boolean => INDEX.test(name);
+export const isIndexName = (name: string): boolean => INDEX_NAME.test(name);
 export const isTimeline = (name: string): boolean => TIMELINE.test(name);
 export const backupId = (timeName: string, lsn: Lsn): string => `${timeName}-${lsn}`;
 
@@ -82,7 +82,7 @@ export function decodeBackupRecord(bytes: Uint8Array, path: string): BackupRecor
   if (layout > BACKUP_LAYOUT) throw new CairnError('NEWER_FORMAT', `${path}: a backup of layout ${layout}, this cairn reads ${BACKUP_LAYOUT}`, { path, offset: 0, hint: 'Use the cairn version that made it, or a newer one.' });
   const record: BackupRecord = {
     id: fields.string('id', ID),
-    index: fields.string('index', INDEX),
+    index: fields.string('index', INDEX_NAME),
     kind: fields.oneOf('kind', ['code', 'vector'] as const),
     cause: fields.oneOf('cause', BACKUP_CAUSES),
     createdAt: fields.string('createdAt'),

@@ -79,9 +79,14 @@ export class Backups {
     });
   }
 
+  /** Runs `work` while none of these acts is under way. */
+  exclusively<T>(work: () => Promise<T>): Promise<T> {
+    return this.#turn.run(work);
+  }
+
   /** Of the index as it is when it comes to its turn, while commits go on. CORRUPT when a file of the index is damaged. */
   create(name: string, cause: BackupCause, watch: BackupWatch = {}): Promise<BackupInfo> {
-    return this.#turn.run(async () => {
+    return this.#act(name, async () => {
       const index = await this.#host.get(name);
       return this.#create(index, cause, watch);
     });
@@ -89,7 +94,7 @@ export class Backups {
 
   /** null when nothing was committed or rearranged since the newest backup, which is complete. */
   createIfChanged(name: string, cause: BackupCause, watch: BackupWatch = {}): Promise<BackupInfo | null> {
-    return this.#turn.run(async () => {
+    return this.#act(name, async () => {
       const index = await this.#host.get(name);
       const newest = (await this.#shelf(name)).at(-1);
       const { version, generation } = index.stats();
@@ -110,7 +115,7 @@ export class Backups {
 
   /** Every byte of every file; then, when that is right, opens it in a scratch directory and checks every row. Default: the newest. */
   verify(name: string, id: string | null, watch: BackupWatch = {}): Promise<BackupCheck & { readonly info: BackupInfo }> {
-    return this.#turn.run(async () => {
+    return this.#act(name, async () => {
       const { env, root } = this.#host;
       const backup = await locateBackup(env, root, { index: name, id });
       const progress = meter('verify', totalBytes(backup.record), watch);
@@ -127,7 +132,7 @@ export class Backups {
    * daemon stops its owner there. A backup that is bad in any way leaves the index as it is.
    */
   restore(request: RestoreRequest, watch: BackupWatch = {}, around: <T>(step: () => Promise<T>) => Promise<T> = (step) => step()): Promise<RestoreResult> {
-    return this.#turn.run(async () => {
+    return this.#act(request.index, async () => {
       const restoration = new Restoration(this.#host, request, (index) => this.#create(index, 'pre-restore', { signal: watch.signal }));
       return restoration.run((total) => meter('restore', total, watch), around);
     });
@@ -136,7 +141,7 @@ export class Backups {
   /** With `isDryRun` removes nothing and says what would go. */
   prune(name: string, rules: RetentionRules, isDryRun: boolean, watch: BackupWatch = {}): Promise<PruneResult> {
     requireRules(rules);
-    return this.#turn.run(async () => {
+    return this.#act(name, async () => {
       const { env, lease, audit, root } = this.#host;
       const { backups } = await readShelf(env, root, name);
       const wanted = await candidates(env, backups, rules);
@@ -170,11 +175,19 @@ export class Backups {
 
   /** Removes every backup and the archived log of an index that is not there any more (ALREADY_EXISTS otherwise). */
   removeAll(name: string): Promise<void> {
-    return this.#turn.run(async () => {
+    return this.#act(name, async () => {
       if (this.#host.list().some((entry) => entry.name === name)) throw new CairnError('ALREADY_EXISTS', `the index '${name}' is there: its backups go only after it`);
       if ((await keptOf(this.#host, name)) === null) return;
       await this.#host.audit({ action: 'backup-purge', index: name });
       await removeKept(this.#host, name);
+    });
+  }
+
+  /** One at a time, and never on a name whose directories may lie under another one. */
+  #act<T>(name: string, work: () => Promise<T>): Promise<T> {
+    return this.#turn.run(async () => {
+      await this.#host.settle(name);
+      return work();
     });
   }
 

@@ -17,6 +17,8 @@ export interface BackupHost {
   readonly get: (name: string) => Promise<DurableIndex>;
   /** Name, directory below <data>/indexes and (when readable) metadata of each index. */
   readonly list: () => readonly { readonly name: string; readonly directory: string; readonly metadata: IndexMetadata | null }[];
+  /** A renaming that was cut off and concerns this name is finished, or the reason why it cannot be is thrown. */
+  readonly settle: (name: string) => Promise<void>;
   /** Opens a directory that is no index of the engine. The caller closes it. */
   readonly openScratch: (dir: string) => Promise<DurableIndex>;
   /**

@@ -55,7 +55,8 @@ export async function removeKept(places: Places & { readonly lease: WriterLease 
   }
 }
 
-function directoriesOf(places: Places, name: string): readonly string[] {
+/** Of backups and of archived log, whether they are there or not. */
+export function directoriesOf(places: Places, name: string): readonly string[] {
   return isIndexName(name) ? [join(places.root, name), archiveOf(places, name)] : [];
 }
 

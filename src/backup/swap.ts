@@ -22,7 +22,7 @@ export const RESTORING_DIRECTORY = 'restoring';
 const SWAP_FILE = 'swap';
 const JOB = /^[0-9a-f]{16}$/;
 /** One path component that cannot lead anywhere else. */
-const COMPONENT = /^(?!\.{1,2}$)[^/\0]{1,255}$/;
+export const COMPONENT = /^(?!\.{1,2}$)[^/\0]{1,255}$/;
 
 export interface SwapIntent {
   /** Directory below <data>/indexes. */

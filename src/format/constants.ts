@@ -59,11 +59,12 @@ export const MIN_READABLE_TEXT = 1;
 export const MAX_MANIFEST_BYTES = 64 * 1024 * 1024;
 export const MAX_CURRENT_BYTES = 4096;
 
-/** Backups: backup.json, and the intent of a restore. */
+/** Backups: backup.json, and the intents of a restore and of a renaming. */
 export const BACKUP_LAYOUT = 1;
 export const MAX_BACKUP_RECORD_BYTES = 64 * 1024 * 1024;
 export const MAX_BACKUP_FILES = 100_000;
 export const SWAP_WORD = 'cairn-swap';
+export const RENAME_WORD = 'cairn-rename';
 
 export const METADATA_SCHEMA = 1;
 export const MAX_METADATA_BYTES = 1024 * 1024;

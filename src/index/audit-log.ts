@@ -9,7 +9,7 @@ import { isCairnError } from '../util/errors.ts';
 import { Mutex } from './mutex.ts';
 
 export interface AuditEntry {
-  readonly action: 'index-create' | 'index-import' | 'index-delete' | 'index-purge' | 'backup-create' | 'backup-prune' | 'backup-purge' | 'backup-restore';
+  readonly action: 'index-create' | 'index-import' | 'index-rename' | 'index-delete' | 'index-purge' | 'backup-create' | 'backup-prune' | 'backup-purge' | 'backup-restore';
   readonly index: string;
   readonly detail?: string;
 }

@@ -13,11 +13,12 @@ import type { Maintenance } from './maintenance.ts';
 import { checkMetadata, encodeMetadata, METADATA_FILE } from './metadata.ts';
 import type { Snapshot } from './snapshot.ts';
 import { pinIndex, type IndexPin } from './pin.ts';
+import { publishCopy } from './publisher.ts';
 import { repairIndex } from './repair.ts';
 import { scrubStep } from './scrub.ts';
 import { isSameContent, staleKeys } from './stale.ts';
 import { statsOf } from './stats.ts';
-import type { Batch, CommitResult, DurableIndex, IndexMetadata, IndexStats, PersistResult, QuarantinedFile, RecoveryReport, RepairReport, ScrubPosition, ScrubStep, VerifyReport } from './types.ts';
+import type { Batch, CommitResult, DurableIndex, IndexMetadata, IndexStats, MetadataChange, PersistResult, QuarantinedFile, RecoveryReport, RepairReport, ScrubPosition, ScrubStep, VerifyReport } from './types.ts';
 import { verifyIndex } from './verify.ts';
 
 export class OpenIndex implements DurableIndex {
@@ -124,7 +125,7 @@ export class OpenIndex implements DurableIndex {
     return statsOf(this.#context, this.#maintenance);
   }
 
-  async updateMetadata(change: Partial<Pick<IndexMetadata, 'name' | 'sourceRoot' | 'embedder' | 'contentVersions'>>): Promise<void> {
+  async updateMetadata(change: MetadataChange, around: (write: () => Promise<void>) => Promise<void> = (write) => write()): Promise<void> {
     this.#requireOpen();
     // Rows so far are of the old versions: they get their stamp before new rows can come.
     if (change.contentVersions !== undefined && !isSameContent(change.contentVersions, this.metadata.contentVersions)) await this.#maintenance.persist('content versions');
@@ -133,8 +134,13 @@ export class OpenIndex implements DurableIndex {
       const metadata: IndexMetadata = { ...this.#context.metadata, ...change, modifiedAt: new Date(env.clock.now()).toISOString() };
       checkMetadata(metadata);
       lease.assertHeld();
-      await writeFileAtomic(env, dir, METADATA_FILE, encodeMetadata(metadata));
-      this.#context.metadata = metadata;
+      // The mirror, from which metadata.json is restored, must not bring a former name back.
+      if (change.name !== undefined) await publishCopy({ ...this.#context, metadata }, 'rename');
+      await around(async () => {
+        lease.assertHeld();
+        await writeFileAtomic(env, dir, METADATA_FILE, encodeMetadata(metadata));
+        this.#context.metadata = metadata;
+      });
     });
   }
 

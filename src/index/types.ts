@@ -197,6 +197,8 @@ export interface ScrubStep {
   readonly damage: CairnError | null;
 }
 
+export type MetadataChange = Partial<Pick<IndexMetadata, 'name' | 'sourceRoot' | 'embedder' | 'contentVersions'>>;
+
 /**
  * One durable index. Commits are serialised inside; readers take snapshots and are never blocked by writers.
  * The persist loop (when to call `persist`) is the owner's business.
@@ -237,7 +239,8 @@ export interface DurableIndex {
   staleKeys(current: IndexMetadata['contentVersions']): Promise<readonly string[]>;
   /** Holds the state of this moment on disk: nothing of it is removed until `release`. For backups. */
   pin(): Promise<IndexPin>;
-  updateMetadata(change: Partial<Pick<IndexMetadata, 'name' | 'sourceRoot' | 'embedder' | 'contentVersions'>>): Promise<void>;
+  /** `around` wraps the writing of metadata.json; while it runs nothing is published or archived. */
+  updateMetadata(change: MetadataChange, around?: (write: () => Promise<void>) => Promise<void>): Promise<void>;
   /** Persists nothing by itself (call `persist` first for a clean shutdown); releases files and memory. */
   close(): Promise<void>;
 }

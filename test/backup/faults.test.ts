@@ -1,4 +1,4 @@
-// Every call of the disk that a backup, a pruning or a restore makes fails, once or from then on: typed errors, the index is the old one or the
+// Every call of the disk that a backup, a pruning, a restore or a renaming makes fails, once or from then on: typed errors, the index is the old one or the
 // restored one, no acknowledged write is lost, earlier backups stay whole, and everything works again when the fault is over.
 import assert from 'node:assert/strict';
 import test from 'node:test';
@@ -36,11 +36,15 @@ async function prepared(): Promise<{ readonly disk: Disk; readonly backup: strin
   return { disk: env.disk(), backup: record.id };
 }
 
+/** null when there is none, or more than one. */
+const nameIn = (engine: Engine): string | null => (engine.list().length === 1 ? (engine.list()[0]?.name ?? null) : null);
+
 type Act = (engine: Engine, backup: string) => Promise<unknown>;
 const ACTS: readonly (readonly [string, Act])[] = [
   ['create', (engine) => engine.backups.create('x', 'manual')],
   ['restore', (engine, backup) => engine.backups.restore({ index: 'x', backup })],
   ['restore to a point', (engine) => engine.backups.restore({ index: 'x', toLsn: 3 })],
+  ['rename', (engine) => engine.rename('x', 'y')],
   ['create and prune', async (engine) => (await engine.backups.create('x', 'manual'), engine.backups.prune('x', { keep: 1 }, false))],
 ];
 
@@ -67,25 +71,31 @@ async function runCase({ disk, backup }: Awaited<ReturnType<typeof prepared>>, a
 
   async function judge(): Promise<string | null> {
     if (failure !== null && !isCairnError(failure)) return `untyped: ${String(failure)}`;
-    const content = versions(await engine.get('x'));
+    let name = nameIn(engine);
+    if (name === null) return 'not one index';
+    const content = versions(await engine.get(name));
     const allowed = [NEW, OLD, { b: 3 }].map((one) => JSON.stringify(one));
     if (!allowed.includes(JSON.stringify(content))) return `neither old nor new: ${JSON.stringify(content)}`;
     const change = { y: n + 1 };
-    await (await engine.get('x')).commit(batchOf(change));
+    await (await engine.get(name)).commit(batchOf(change));
     await engine.close();
     engine = await open(env, 3);
-    const after = versions(await engine.get('x'));
+    name = nameIn(engine);
+    if (name === null) return 'not one index after a restart';
+    const after = versions(await engine.get(name));
     if (JSON.stringify(after) !== JSON.stringify(applied(content, change))) return `${JSON.stringify(after)} after a restart, ${JSON.stringify(content)} before`;
     await engine.backups.sweep();
-    const { backups, unreadable } = await engine.backups.list('x');
+    const { backups, unreadable } = await engine.backups.list(name);
     if (unreadable.length > 0 || backups.length === 0) return `${backups.length} backups, ${unreadable.length} unreadable`;
     for (const { record } of backups) {
-      const { damages } = await engine.backups.verify('x', record.id);
+      const { damages } = await engine.backups.verify(name, record.id);
       if (damages.length > 0) return `${record.id}: ${damages[0]?.what}`;
     }
-    const { record } = await engine.backups.create('x', 'manual');
-    await engine.backups.restore({ index: 'x', backup: record.id });
-    const left = (await env.readdir(`${ROOT}/restoring`)).length + [...env.names.keys()].filter((path) => path.endsWith('.tmp')).length;
+    const { record } = await engine.backups.create(name, 'manual');
+    await engine.backups.restore({ index: name, backup: record.id });
+    // And on with the name, whatever is left of the failure.
+    await engine.rename(name, 'z');
+    const left = (await env.readdir(`${ROOT}/restoring`)).length + (await env.readdir(`${ROOT}/renaming`)).length + [...env.names.keys()].filter((path) => path.endsWith('.tmp')).length;
     return left === 0 ? null : `${left} leftovers`;
   }
 }

@@ -75,7 +75,7 @@ test('help and version are no errors, and every command has help', async () => {
   assert.equal(help.code, 0);
   assert.match(help.stdout, /Exit codes: 0 done, 1 nothing found, 2 wrong usage, 3 damaged or degraded, 4 daemon unreachable/);
   assert.match((await runWith('/nowhere', ['--version'])).stdout, /^\d+\.\d+\.\d+\n$/);
-  for (const command of ['index', 'search', 'grep', 'symbols', 'status', 'list', 'inspect', 'flush', 'verify', 'delete', 'doctor']) {
+  for (const command of ['index', 'search', 'grep', 'symbols', 'status', 'list', 'inspect', 'flush', 'verify', 'rename', 'delete', 'doctor']) {
     const { code, stdout } = await runWith('/nowhere', [command, '--help']);
     assert.equal(code, 0);
     assert.match(stdout, /--json/);
@@ -214,6 +214,24 @@ test('[0.25] flush, verify and delete say what they did', async (t) => {
   await run(['delete', 'pebble', '--purge', '--with-backups', '--yes']);
   assert.deepEqual(fake.requests.at(-1)?.params, { index: 'pebble', purge: true, withBackups: true });
   assert.match((await run(['delete', 'pebble', '--with-backups'])).stderr, /Add --purge/);
+});
+
+test('rename: what was renamed, by name or directory; a taken name is wrong usage', async (t) => {
+  const { fake, run, dir } = await harness(t);
+  fake.answer('index/rename', ({ params }) => ({ index: params['to'], from: 'pebble', tookMs: 2 }));
+  const text = await run(['rename', 'pebble', 'stone']);
+  assert.deepEqual([text.code, text.stdout], [0, 'pebble: renamed to stone\n']);
+  assert.deepEqual(fake.requests.at(-1)?.params, { index: 'pebble', to: 'stone' });
+  await run(['rename', './pebble', 'stone']);
+  assert.deepEqual(fake.requests.at(-1)?.params, { root: join(dir, 'pebble'), to: 'stone' });
+  assert.deepEqual(JSON.parse((await run(['rename', 'pebble', 'stone', '--json'])).stdout), { index: 'stone', from: 'pebble', tookMs: 2 });
+  assert.equal((await run(['rename', 'pebble'])).code, 2);
+  for (const [code, exit] of [['ALREADY_EXISTS', 2], ['NOT_FOUND', 2], ['INVALID_ARGUMENT', 2], ['DISK_FULL', 3]] as const) {
+    fake.answer('index/rename', () => {
+      throw new WireError(code, 'no', { retryable: false });
+    });
+    assert.equal((await run(['rename', 'pebble', 'stone'])).code, exit, code);
+  }
 });
 
 test('daemon logs reads the file itself, structured or not, and neutralizes it', async (t) => {

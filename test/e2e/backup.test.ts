@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { cpSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
-import type { BackupCreateResult, BackupListResult, BackupRestoreResult, GrepResult } from '../../daemon/protocol/types.ts';
+import type { BackupCreateResult, BackupListResult, BackupRestoreResult, GrepResult, IndexListResult, IndexRenameResult } from '../../daemon/protocol/types.ts';
 import { checkLeaks } from '../support/leaks.ts';
 import { Sandbox } from '../support/cli.ts';
 import { STORAGE_TREE, writeTree } from '../support/trees.ts';
@@ -54,6 +54,19 @@ describe('cairn backup', () => {
     assert.equal(await matches('before', 'addedLater'), 0);
     const { backups } = await sandbox.json<BackupListResult>(['backup', 'list', 'pebble']);
     assert.deepEqual(backups.map(({ id, cause }) => [id, cause]), [[first.backup.id, 'manual'], [restored.savedAs, 'pre-restore']]);
+  });
+
+  test('[1.30] a renamed index is there after kill -9, with its backups, under its new name only', async () => {
+    assert.deepEqual((({ index, from }) => ({ index, from }))(await sandbox.json<IndexRenameResult>(['rename', 'before', 'earlier'])), { index: 'earlier', from: 'before' });
+    await sandbox.json(['rename', root, 'stone']);
+    await sandbox.killDaemon();
+    assert.deepEqual((await sandbox.json<IndexListResult>(['list'])).indexes.map(({ index }) => index).sort(), ['earlier', 'stone']);
+    const { backups } = await sandbox.json<BackupListResult>(['backup', 'list', 'stone']);
+    assert.equal(backups[0]?.id, first.backup.id);
+    assert.equal((await sandbox.run(['backup', 'verify', '--index', 'stone'])).code, 0);
+    assert.equal((await sandbox.run(['rename', 'earlier', 'stone'])).code, 2);
+    await sandbox.json(['rename', 'stone', 'pebble']);
+    await sandbox.json(['rename', 'earlier', 'before']);
   });
 
   test('[1.30] on another machine: a copied directory is restored by name', async () => {

@@ -29,7 +29,8 @@ async function crashSweep(): Promise<string[]> {
   const scenario =
     allScenarios.find(isCalled) ??
     (await import('./scenarios/durable-index-scenarios.ts')).durableIndexScenarios.find(isCalled) ??
-    (await import('./scenarios/backup-scenarios.ts')).backupScenarios.find(isCalled);
+    (await import('./scenarios/backup-scenarios.ts')).backupScenarios.find(isCalled) ??
+    (await import('./scenarios/rename-scenarios.ts')).renameScenarios.find(isCalled);
   if (scenario === undefined) throw new Error(`no scenario is called '${request.scenario}'`);
   // Of workloads that are long and costly: few choices at each point, but every point.
   const choices = request.scenario.startsWith('backup') ? { exhaustive: 1, samples: 0, nestedEvery: 1e9, goOnEvery: 1e9 } : { exhaustive: 7, samples: 8, nestedEvery: 50 };

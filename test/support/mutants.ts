@@ -141,4 +141,9 @@ export const mutants: readonly Mutant[] = [
   { name: 'leftovers of restores are not swept', file: 'src/backup/swap.ts', from: '    if ((await readIntent(env, jobDir)) === null) await removeTree(env, jobDir);\n', to: '', scenario: 'backup, restored' },
   { name: 'a log file is trimmed before its place in the archive is safe', file: 'src/backup/archive.ts', from: '    await this.#env.syncDir(dir);\n', to: '', scenario: 'backup, archived' },
   { name: 'a log file is trimmed without being archived', file: 'src/wal/wal-files.ts', from: '    await options.beforeRemove?.(file);\n', to: '', scenario: 'backup, archived' },
+  { name: 'a renaming without an intent', file: 'src/backup/rename.ts', from: '    await writeFileAtomic(env, dirname(this.#path), basename(this.#path), encodeTextFile(RENAME_WORD, this.intent));\n', to: '', scenario: 'backup, renamed' },
+  { name: 'an unfinished renaming is not settled at the start', file: 'src/engine.ts', from: '    engine.#unsettled = await finishRenames(engine.#places);\n', to: '', scenario: 'backup, renamed' },
+  { name: 'a new name is not written before it is acknowledged', file: 'src/backup/rename.ts', from: '    await write();\n', to: '    void write().catch(() => undefined);\n', scenario: 'backup, renamed' },
+  { name: 'moved backups keep the former name', file: 'src/backup/rename.ts', from: '  await relabel(places, from, to);\n', to: '', scenario: 'backup, renamed' },
+  { name: 'the intent of a renaming stays', file: 'src/backup/rename.ts', from: '  if ((await env.stat(path)) !== null) await env.unlink(path);\n', to: '', scenario: 'backup, renamed' },
 ];

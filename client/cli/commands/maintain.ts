@@ -1,4 +1,4 @@
-/** cairn inspect, flush, verify, delete: work on one index. */
+/** cairn inspect, flush, verify, rename, delete: work on one index. */
 import { ClientError } from '../../errors.ts';
 import { EXIT } from '../exit-codes.ts';
 import type { ExitCode } from '../exit-codes.ts';
@@ -75,6 +75,15 @@ export async function verifyCommand(io: Io, target: string | undefined, options:
       if (!result.ok) io.stdout.write(`Mend it with: cairn repair ${oneLine(result.index)}\n`);
     }
     return result.ok ? EXIT.ok : EXIT.damaged;
+  });
+}
+
+export async function renameCommand(io: Io, target: string, name: string, options: CommonOptions): Promise<ExitCode> {
+  return withClient(io, options, async (client) => {
+    const result = await client.renameIndex({ ...targetRef(io, target), to: name }, { signal: io.signal });
+    if (options.json === true) writeJson(io, result);
+    else io.stdout.write(`${oneLine(result.from)}: renamed to ${oneLine(result.index)}\n`);
+    return EXIT.ok;
   });
 }
 

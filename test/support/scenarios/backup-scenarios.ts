@@ -41,11 +41,11 @@ function apply(content: ReadonlyMap<string, number>, change: Change): Map<string
   return after;
 }
 
-function open(env: MemoryEnv, epoch: number, archive: boolean): Promise<Engine> {
+export function open(env: MemoryEnv, epoch: number, archive: boolean): Promise<Engine> {
   return Engine.open({ dataDir: ROOT, env, lease: testLease(epoch), runner: inlineRunner(env), options: { walFileMaxBytes: 4096, compactionFanIn: 2, archive }, maxVectorBytes: 1 << 20, textCacheBytes: 1 << 16 });
 }
 
-const commit = (index: DurableIndex, change: Change): Promise<unknown> => {
+export const commit = (index: DurableIndex, change: Change): Promise<unknown> => {
   const entries = Object.entries(change);
   return index.commit({
     puts: entries.filter(([, version]) => version > 0).map(([key, version]) => encodeDoc(tinyDoc(key, version, DIMENSION))),
@@ -53,7 +53,7 @@ const commit = (index: DurableIndex, change: Change): Promise<unknown> => {
   });
 };
 
-function readState(index: DurableIndex): string {
+export function readState(index: DurableIndex): string {
   const content = new Map<string, number>();
   const snapshot = index.snapshot();
   try {
@@ -160,9 +160,9 @@ async function describe(env: MemoryEnv, engine: Engine, archive: boolean): Promi
 }
 
 /** A backup, the archive and the living log together lead to the present. */
-async function reachesNow(engine: Engine, index: DurableIndex): Promise<void> {
+export async function reachesNow(engine: Engine, index: DurableIndex): Promise<void> {
   if (engine.entry('now') !== null) await engine.delete('now', { purge: true }); // of a recovery that was cut
-  const { index: name } = await engine.backups.restore({ index: 'x', toLsn: index.version, as: 'now' });
+  const { index: name } = await engine.backups.restore({ index: index.metadata.name, toLsn: index.version, as: 'now' });
   assert.equal(readState(await engine.get(name)), readState(index));
   await engine.delete(name, { purge: true });
 }
