@@ -95,7 +95,7 @@ export class RootWatch {
 
   // ---- the tree watcher of the current rules
 
-  /** Makes a new TreeWatch; the old one works until the new one is ready, so nothing is missed in between. */
+  /** Makes a new TreeWatch in place of the old one; `reopenFor` has what happens in between looked for. */
   #open(): void {
     if (this.#closed || this.#present !== true) return;
     if (this.#opening !== null) {
@@ -119,8 +119,11 @@ export class RootWatch {
       this.#lose('error', `ignore rules cannot be read: ${messageOf(error)}`);
       ignored = () => false;
     }
-    if (this.#closed || this.#present !== true) return;
+    // Two watchers of one path share the kernel's watch, and the one of a directory that was replaced hears nothing any more.
     const previous = this.#tree;
+    this.#tree = null;
+    await previous?.close();
+    if (this.#closed || this.#present !== true) return;
     await new Promise<void>((resolve) => {
       const tree = new TreeWatch(this.#root, watchable(ignored), {
         changed: (path) => this.#noteFile(path),
@@ -138,14 +141,14 @@ export class RootWatch {
         ready: (directories) => {
           this.#emit({ type: 'ready', directories });
           for (const [reason, detail] of this.#missed) this.#lose(reason, detail);
-          this.#missed.clear();
+          // A reopening that waits for this one is still to come, and misses what happens until it is ready.
+          if (!this.#reopen) this.#missed.clear();
           resolve();
         },
       });
       this.#tree = tree;
       this.#giveUpOpening = resolve;
     });
-    await previous?.close();
     await this.#reportDegraded();
   }
 
@@ -273,6 +276,8 @@ export class RootWatch {
       return;
     }
     await this.#readGit();
+    // A watch that is being opened looks at the directory that was there: it may never be ready.
+    this.#giveUpOpening();
     if (first) this.#open();
     else this.#reopenFor('root', 'the source root was replaced');
   }
