@@ -59,8 +59,9 @@ export class LoggedDocs {
   }
 
   async close(): Promise<void> {
-    for (const file of this.#files.values()) await file.close();
+    const closed = await Promise.allSettled([...this.#files.values()].map((file) => file.close()));
     this.#files.clear();
+    for (const result of closed) if (result.status === 'rejected') throw result.reason;
   }
 
   async #read({ path, at, length, checksum }: Place): Promise<Uint8Array> {
