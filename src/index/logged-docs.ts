@@ -7,6 +7,7 @@ import type { Env, EnvFile } from '../env/env.ts';
 import { peekDocHeader } from '../format/doc-codec.ts';
 import { WAL_DIRECTORY } from '../format/file-names.ts';
 import { compareUtf8 } from '../segment/utf8-order.ts';
+import { closeAll } from '../util/close-all.ts';
 import { releaseMemory } from '../util/release-memory.ts';
 import { crc32 } from '../util/crc32.ts';
 import { CairnError } from '../util/errors.ts';
@@ -59,9 +60,9 @@ export class LoggedDocs {
   }
 
   async close(): Promise<void> {
-    const closed = await Promise.allSettled([...this.#files.values()].map((file) => file.close()));
+    const files = [...this.#files.values()];
     this.#files.clear();
-    for (const result of closed) if (result.status === 'rejected') throw result.reason;
+    await closeAll(files);
   }
 
   async #read({ path, at, length, checksum }: Place): Promise<Uint8Array> {

@@ -61,7 +61,7 @@ async function runMerge(env: Env, job: MergeJob): Promise<BuildResult> {
     const summary = await createFileDurable(env, job.dir, segmentFile(job.segment), (file) => mergeSegments(file, spec, inputs));
     return entryOf(summary);
   } finally {
-    for (const segment of opened) await segment.close();
+    await closeAll(opened);
   }
 }
 
