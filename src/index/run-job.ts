@@ -11,6 +11,7 @@ import type { StoredSegment } from '../segment/stored-segment.ts';
 import { verifySegment, type SegmentVerification } from '../segment/verify.ts';
 import { writeSegment, type SegmentSpec, type SegmentSummary } from '../segment/writer.ts';
 import { Bitset } from '../util/bitset.ts';
+import { closeAll } from '../util/close-all.ts';
 import { asLsn } from '../util/ids.ts';
 import { LoggedDocs } from './logged-docs.ts';
 import type { BuildResult, FlushJob, MergeJob, ResultOf, StorageJob, StorageRunner, VerifyJob } from './storage-jobs.ts';
