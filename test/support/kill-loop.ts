@@ -49,6 +49,7 @@ export class KillLoop {
   readonly #restartMs: number[] = [];
   /** Clients of the load, so that a round can end without a kill. */
   readonly #clients = new Set<CairnClient>();
+  #isFrozen = false;
   readonly #children = new Set<ChildProcess>();
   #takeOvers = 0;
 
@@ -99,8 +100,10 @@ export class KillLoop {
     await sleep(5 + Math.floor(this.#random() ** 2 * 800));
     process.kill(pid, 'SIGSTOP');
     // What it was asked is in its socket: it goes on with that when it wakes up. Nobody waits for its answers any more.
+    this.#isFrozen = true;
     for (const one of [client, ...this.#clients]) one.close();
     await Promise.all(load);
+    this.#isFrozen = false;
     try {
       await this.#expectNoRobbery(pid);
       const successor = await this.#startByForce(epoch);
@@ -220,6 +223,7 @@ export class KillLoop {
     try {
       client = await connect({ env: this.sandbox.env, spawn: 'never' });
       this.#clients.add(client);
+      if (this.#isFrozen) client.close(); // greeted just before
       for (;;) await step(client);
     } catch (error) {
       if (!isClientError(error)) throw error;
