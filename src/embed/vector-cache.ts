@@ -9,6 +9,7 @@
 import { join } from 'node:path';
 import { setImmediate } from 'node:timers/promises';
 import type { Env } from '../env/env.ts';
+import { closeAll } from '../util/close-all.ts';
 import { CairnError, isCairnError } from '../util/errors.ts';
 import { CacheFile, NO_KEY, RECORDS_PER_FILE, removeCacheFile } from './cache-file.ts';
 import type { CacheEntry, Recovery } from './cache-file.ts';
@@ -155,8 +156,8 @@ export class FileVectorCache implements VectorCache {
     await this.#enqueue(async () => {
       this.#closed = true;
       await this.#seal();
-      for (const file of this.#files) await file?.close();
-      this.#files.length = 0;
+      const files = this.#files.splice(0).filter((file) => file !== null);
+      await closeAll(files);
     });
   }
 

@@ -18,7 +18,7 @@ import { CairnError } from '../util/errors.ts';
 import { asLsn, type Lsn } from '../util/ids.ts';
 import { encodeWalHeader, type LogTag, type WalHeader } from './record.ts';
 import { replayWal, type ReplayHandler, type ReplayReport, type WalTail } from './wal-reader.ts';
-import { createWalFile, newSalt, openOwnFile, WalWriter, type WalFence, type WalOptions, type WalPosition } from './wal-writer.ts';
+import { createWalFile, newSalt, openOwnFile, takenOver, WalWriter, type WalFence, type WalOptions, type WalPosition } from './wal-writer.ts';
 
 export interface OpenWalRequest {
   /** LSN up to which segments hold everything (flushedLsn of the manifest that was loaded). */
@@ -47,7 +47,7 @@ export async function openWal(env: Env, dir: string, request: OpenWalRequest): P
   const tempFilesRemoved = await sweepTempFiles(env, dir);
   const replay = await replayWal(env, dir, { after: request.after, tag: request.tag }, request.onRecord);
   if (replay.maxEpoch > request.fence.epoch) {
-    throw new CairnError('FENCED', `${dir} was written under epoch ${replay.maxEpoch}, ours is ${request.fence.epoch}`, { path: dir, hint: 'Another daemon has taken over this data directory.' });
+    throw takenOver(dir, replay.maxEpoch, request.fence.epoch);
   }
   if (replay.tail === null && !request.mayCreate) throw logMissing(dir, request.after);
   request.fence.assertHeld();

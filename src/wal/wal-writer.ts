@@ -443,7 +443,7 @@ export async function openOwnFile(env: Env, dir: string, header: WalHeader): Pro
   }
 }
 
-function takenOver(path: string, epoch: Epoch, ours: Epoch): CairnError {
+export function takenOver(path: string, epoch: Epoch, ours: Epoch): CairnError {
   return new CairnError('FENCED', `${path} was written under epoch ${epoch}, ours is ${ours}`, { path, hint: 'Another daemon has taken over this data directory.' });
 }
 
