@@ -245,6 +245,7 @@ export class RootWatch {
     if (this.#present === true) await this.#checkGit();
     if (this.#degraded !== null && now - this.#degradedAt > this.#options.degradedRetryMs) {
       this.#degradedAt = now;
+      this.#missed.set('restart', 'watched anew after a limit of the system');
       this.#open();
     }
     if (!this.#closed) this.#pollTimer = setTimeout(() => void this.#poll(), this.#options.pollMs);
