@@ -1,12 +1,13 @@
 // The main job through the real command and the real daemon: index, search, edit, restart, crash, restart.
 import assert from 'node:assert/strict';
-import { cpSync, mkdirSync, readdirSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { cpSync, mkdirSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import type { IndexStatus } from '../../daemon/protocol/types.ts';
 import { checkLeaks } from '../support/leaks.ts';
 import { connect } from '../../client/index.ts';
 import { projectRoot, Sandbox, until } from '../support/cli.ts';
+import { readLiveTree } from '../support/live-tree.ts';
 import { git, STORAGE_TREE, writeTree } from '../support/trees.ts';
 
 interface Answer {
@@ -140,12 +141,9 @@ describe('main job', () => {
 
   test('[3.16] [C.12] the data directory is private', () => {
     assert.equal(statSync(sandbox.dataDir).mode & 0o777, 0o700);
-    const files = readdirSync(sandbox.dataDir, { recursive: true, withFileTypes: true });
-    assert.ok(files.some((entry) => entry.name.endsWith('.wal')));
-    for (const entry of files) {
-      const mode = statSync(join(entry.parentPath, entry.name)).mode & 0o777;
-      assert.equal(mode, entry.isDirectory() ? 0o700 : 0o600, join(entry.parentPath, entry.name));
-    }
+    const files = readLiveTree(sandbox.dataDir, (_, stats) => [stats.mode & 0o777, stats.isDirectory() ? 0o700 : 0o600] as const);
+    assert.ok(files.some(([name]) => name.endsWith('.wal')));
+    for (const [name, [mode, wanted]] of files) assert.equal(mode, wanted, name);
   });
 
   test('[3.14] a copy of the data directory serves elsewhere, without embedding', async () => {

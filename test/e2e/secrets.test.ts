@@ -1,11 +1,12 @@
 // What must not be stored, sent or logged: secrets of the sources, what people search for, tokens. And who may read what is stored.
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
-import { lstatSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { lstatSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { Sandbox } from '../support/cli.ts';
 import { checkLeaks } from '../support/leaks.ts';
+import { readLiveTree } from '../support/live-tree.ts';
 
 checkLeaks();
 
@@ -61,7 +62,7 @@ describe('secrets', () => {
 
   /** Every file below the data directory, with its bytes. */
   const stored = (): readonly (readonly [string, Buffer])[] =>
-    readdirSync(sandbox.dataDir, { recursive: true, encoding: 'utf8' }).flatMap((name) => (lstatSync(join(sandbox.dataDir, name)).isFile() ? [[name, readFileSync(join(sandbox.dataDir, name))] as const] : []));
+    readLiveTree(sandbox.dataDir, (path, stats) => (stats.isFile() ? readFileSync(path) : Buffer.alloc(0)));
   const findings = (needles: readonly string[], where: readonly (readonly [string, Buffer])[]): string[] =>
     where.flatMap(([name, bytes]) => needles.filter((needle) => bytes.includes(needle) || bytes.includes(needle.toLowerCase())).map((needle) => `${name}: ${needle}`));
 
@@ -96,7 +97,7 @@ describe('secrets', () => {
   });
 
   test('[3.16] [C.12] after all of that every file is 0600 and every directory 0700, in use and at rest', async () => {
-    const open = (): string[] => readdirSync(sandbox.dataDir, { recursive: true, encoding: 'utf8' }).filter((name) => (lstatSync(join(sandbox.dataDir, name)).mode & 0o077) !== 0);
+    const open = (): string[] => readLiveTree(sandbox.dataDir, (_, stats) => stats.mode & 0o077).flatMap(([name, mode]) => (mode === 0 ? [] : [name]));
     assert.deepEqual(open(), []);
     assert.equal((await sandbox.run(['daemon', 'stop'])).code, 0);
     assert.deepEqual(open(), []);

@@ -5,6 +5,7 @@ import { chmodSync, chownSync, lstatSync, mkdirSync, readdirSync, readFileSync, 
 import { dirname, join } from 'node:path';
 import test from 'node:test';
 import { checkLeaks } from '../../support/leaks.ts';
+import { readLiveTree } from '../../support/live-tree.ts';
 import { tempDir } from '../../support/temp-dir.ts';
 import { RawClient } from '../rpc/harness.ts';
 import { DaemonBox } from './daemon-process.ts';
@@ -34,10 +35,7 @@ test('[3.16] [C.1] [C.12] another user cannot connect, under any umask: neither 
   for (const dir of [box.dataDir, join(box.dataDir, 'run')]) chmodSync(dir, 0o755);
   assert.equal(connectAs(NOBODY, box.endpoint.socket), 'EACCES', 'the socket has its own mode');
   assert.equal(connectAs(0, box.endpoint.socket), 'CONNECTED', 'the way to ask is right');
-  for (const name of readdirSync(box.dataDir, { recursive: true, encoding: 'utf8' })) {
-    const stats = lstatSync(join(box.dataDir, name));
-    if (name !== 'run') assert.equal(stats.mode & 0o077, 0, name);
-  }
+  for (const [name, mode] of readLiveTree(box.dataDir, (_, stats) => stats.mode & 0o077)) if (name !== 'run') assert.equal(mode, 0, name);
   assert.ok((await client.request('daemon/health')).result);
 });
 
