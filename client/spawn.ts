@@ -12,7 +12,7 @@ import { freeReserveIfScarce } from '../daemon/protocol/reserve.ts';
 import { ClientError, errnoOf, unreachable } from './errors.ts';
 import { isProcessAlive } from './lock-owner.ts';
 import { distrustDirectory } from './trust.ts';
-import { daemonEntry } from './version.ts';
+import { daemonEntry, daemonNode } from './version.ts';
 
 export const SPAWN_INTERVAL_MS = 10_000;
 /** The part of the log that an error message looks at. */
@@ -28,10 +28,16 @@ const NODE_FLAGS = ['--disable-proto=throw', '--max-semi-space-size=4', '--expos
 /** For glibc: two heaps instead of one per thread, and large blocks go back to the system at once instead of being kept. */
 const MALLOC = { MALLOC_ARENA_MAX: '2', MALLOC_MMAP_THRESHOLD_: '65536', MALLOC_TRIM_THRESHOLD_: '1048576' };
 
+/**
+ * What a daemon gets of the environment of the client that happens to start it. It serves everybody, for days: how it works must not
+ * depend on whose shell it came from, and tokens that lie around there are none of its business.
+ */
+const PASSED_ON = /^(PATH|HOME|USER|LOGNAME|LANG|LC_[A-Z]+|TZ|TMPDIR|TMP|TEMP|XDG_[A-Z_]+|LD_LIBRARY_PATH|MALLOC_[A-Z_]+|ELECTRON_RUN_AS_NODE|CAIRN_[A-Z0-9_]+)$/;
+
 export interface SpawnOptions {
   readonly endpoint: Endpoint;
   readonly env: Environment;
-  /** Default: this Node; and the entry of this installation. */
+  /** Default: a Node that can run it (version.ts); and the entry of this installation. */
   readonly execPath?: string | undefined;
   readonly entry?: string | undefined;
 }
@@ -54,6 +60,8 @@ export function spawnDaemon(options: SpawnOptions): Started | null {
   const { endpoint, env } = options;
   const entry = options.entry ?? daemonEntry();
   if (entry === null) throw unreachable('the daemon is not part of this installation', { retryable: false, hint: 'Build it with: npm run build' });
+  const node = options.execPath ?? daemonNode();
+  if (node === null) throw unreachable(`the daemon needs Node.js 22.22 or newer, this is ${process.versions.node}`, { retryable: false, hint: 'Install it beside this package (npm install node@24), name one with `execPath`, or start the daemon with: cairn daemon start' });
   prepare(endpoint);
   freeReserveIfScarce(endpoint.reserveFile);
   const stamp = join(endpoint.dataDir, 'run', 'started');
@@ -61,9 +69,8 @@ export function spawnDaemon(options: SpawnOptions): Started | null {
   const logStart = sizeOf(endpoint.logFile);
   const log = openLog(endpoint.logFile, stamp);
   try {
-    // Options and test hooks of this Node are not meant for the daemon.
-    const { NODE_OPTIONS: _options, NODE_TEST_CONTEXT: _test, NODE_CHANNEL_FD: _channel, ...inherited } = env;
-    const child = spawn(options.execPath ?? process.execPath, [...NODE_FLAGS, entry], {
+    const inherited = Object.fromEntries(Object.entries(env).filter(([name]) => PASSED_ON.test(name)));
+    const child = spawn(node, [...NODE_FLAGS, entry], {
       cwd: endpoint.dataDir, detached: true, stdio: ['ignore', log, log], windowsHide: true,
       env: { ...MALLOC, ...inherited, CAIRN_DATA_DIR: endpoint.dataDir },
     });
