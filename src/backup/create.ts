@@ -9,6 +9,7 @@
  */
 import { join } from 'node:path';
 import { createFileDurable, writeFileAtomic } from '../env/atomic-file.ts';
+import { linkOrCopy } from '../env/copy-file.ts';
 import type { Env } from '../env/env.ts';
 import { WAL_HEADER_BYTES } from '../format/constants.ts';
 import { readExactly } from '../format/container.ts';
@@ -24,7 +25,7 @@ import { WalFileReader } from '../wal/wal-reader.ts';
 import { createWalFile } from '../wal/wal-writer.ts';
 import type { WalFileInfo } from '../wal/wal-files.ts';
 import { BACKUP_FILE, backupId, encodeBackupRecord, type BackupCause, type BackupFile, type BackupRecord } from './backup-record.ts';
-import { discard, linkOrCopy, makeDirectory, sumFile, type FileSum, type Watch } from './files.ts';
+import { discard, makeDirectory, sumFile, type FileSum, type Watch } from './files.ts';
 
 export interface CreateRequest {
   /** Directory of all backups; it exists. */

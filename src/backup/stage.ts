@@ -5,6 +5,7 @@
  */
 import { basename, dirname, join } from 'node:path';
 import { createFileDurable } from '../env/atomic-file.ts';
+import { linkOrCopy } from '../env/copy-file.ts';
 import type { Env } from '../env/env.ts';
 import { CURRENT_FILE, manifestFile, METADATA_FILE, WAL_DIRECTORY } from '../format/file-names.ts';
 import { encodeMetadata } from '../index/metadata.ts';
@@ -15,7 +16,7 @@ import { asGeneration, asLsn, type Lsn } from '../util/ids.ts';
 import { openWal } from '../wal/open-wal.ts';
 import { replayWal } from '../wal/wal-reader.ts';
 import type { WalWriter } from '../wal/wal-writer.ts';
-import { linkOrCopy, makeDirectory, requireNotCancelled, type Watch } from './files.ts';
+import { makeDirectory, requireNotCancelled, type Watch } from './files.ts';
 import type { GatheredLog } from './log-source.ts';
 
 export interface StagePlan {

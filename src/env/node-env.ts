@@ -4,16 +4,16 @@
  * failed fsync, so a second one would report success for bytes that are not on the disk.
  */
 import { randomBytes } from 'node:crypto';
-import { constants, readSync } from 'node:fs';
+import { constants, fstatSync, readSync, type Stats } from 'node:fs';
 import * as fs from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { CairnError } from '../util/errors.ts';
 import type { Clock, Env, EnvFile, FileStat, OpenMode } from './env.ts';
 import { errnoOf, toCairnError } from './errno.ts';
 
-/** libuv sets O_CLOEXEC on every descriptor it opens. */
+/** libuv sets O_CLOEXEC on every descriptor it opens. Without O_NONBLOCK a named pipe in the place of a file would be waited for without end. */
 const OPEN_FLAGS: Readonly<Record<OpenMode, number>> = {
-  read: constants.O_RDONLY | constants.O_NOFOLLOW,
+  read: constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK,
   create: constants.O_RDWR | constants.O_CREAT | constants.O_EXCL | constants.O_NOFOLLOW,
   update: constants.O_RDWR | constants.O_NOFOLLOW,
 };
@@ -90,14 +90,27 @@ async function openFile(path: string, mode: OpenMode, poisoned: Set<string>): Pr
   // Reopening would hide the failed sync: only a new file under this name (rename, or unlink and create) clears it.
   if (mode === 'update' && poisoned.has(path)) throw poisonedError(path, undefined);
   const handle = await guard('open', path, () => fs.open(path, OPEN_FLAGS[mode], FILE_MODE));
-  if (mode === 'create') poisoned.delete(path);
+  try {
+    if (mode === 'create') poisoned.delete(path);
+    else requireFile(fstatSync(handle.fd), path);
+  } catch (error) {
+    await handle.close();
+    throw toCairnError(error, 'look at', path);
+  }
   return new NodeFile(path, handle, () => poisoned.add(path));
+}
+
+function requireFile(stat: Stats, path: string): void {
+  const kind = stat.isDirectory() ? 'directory' : stat.isFIFO() ? 'pipe' : null;
+  if (kind !== null) throw new CairnError('CORRUPT', `${path} is a ${kind}, not a file`, { path, offset: 0 });
 }
 
 async function readFile(path: string, maxBytes: number): Promise<Buffer> {
   const handle = await guard('open', path, () => fs.open(path, OPEN_FLAGS.read));
   try {
-    const { size } = await guard('read', path, () => handle.stat());
+    const stat = await guard('read', path, () => handle.stat());
+    requireFile(stat, path);
+    const { size } = stat;
     if (size > maxBytes) throw new CairnError('CORRUPT', `${path} has ${size} bytes, more than the ${maxBytes} that such a file can have`, { path, offset: maxBytes });
     return await guard('read', path, () => readFully(handle, 0, size));
   } finally {

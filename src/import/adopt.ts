@@ -7,8 +7,8 @@
  */
 import { basename, dirname, join } from 'node:path';
 import { writeFileAtomic } from '../env/atomic-file.ts';
+import { copyFile, linkOrCopy } from '../env/copy-file.ts';
 import type { Env } from '../env/env.ts';
-import { copyFile, linkOrCopy } from '../backup/files.ts';
 import { METADATA_FILE, parseFileName, WAL_DIRECTORY } from '../format/file-names.ts';
 import { readMetadata } from '../index/index-directory.ts';
 import { encodeMetadata } from '../index/metadata.ts';
