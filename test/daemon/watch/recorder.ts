@@ -2,9 +2,7 @@
 import assert from 'node:assert/strict';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { LossReason, WatchEvent } from '../../../daemon/watch/watcher.ts';
-
-/** Far beyond what anything here takes; only a failing test waits for it. */
-const PATIENCE_MS = 20_000;
+import { PATIENCE_MS } from '../../support/cli.ts';
 
 export class Recorder {
   readonly events: WatchEvent[] = [];

@@ -275,6 +275,24 @@ test('our own data directory inside a root is not watched', async (t) => {
   assert.deepEqual([...recorder.paths], ['a.ts']);
 });
 
+test('a worker that never begins is ended and started again; until then a watch can be closed all the same', async (t) => {
+  process.env['CAIRN_TEST_STUCK'] = join(tempDir(t), 'mark');
+  t.after(() => delete process.env['CAIRN_TEST_STUCK']);
+  const root = realpathSync(tempDir(t));
+  const crashes: unknown[] = [];
+  const watcher = new WorkerWatcher({ ...FAST, workerEntry: new URL('stuck-worker.ts', import.meta.url), startTimeoutMs: 5_000, onCrash: (error) => crashes.push(error) });
+  t.after(() => watcher.close());
+  const [recorder, other] = [new Recorder(), new Recorder()];
+  watcher.watch(root, recorder.listener);
+  await watcher.watch(root, other.listener).close();
+  await recorder.ready();
+  assert.match(String(crashes[0]), /has not begun after 5000 ms/);
+  recorder.clear();
+  writeFileSync(join(root, 'a.ts'), 'a');
+  await recorder.named('a.ts');
+  assert.deepEqual(other.events, []);
+});
+
 test('a crashed worker is started again and every root hears that events may be lost', async (t) => {
   const crashes: unknown[] = [];
   const { watcher, recorder, write } = await watching(t, undefined, { onCrash: (error) => crashes.push(error) });
