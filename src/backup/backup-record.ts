@@ -34,7 +34,10 @@ export interface BackupRecord {
   readonly index: string;
   readonly kind: IndexKind;
   readonly cause: BackupCause;
+  /** By the clock, which can be set back: for people, and for retention by age. */
   readonly createdAt: string;
+  /** One more than that of the newest backup of the index; 0 in backups of before there were numbers. The order of backups. */
+  readonly sequence: number;
   readonly timeline: string;
   /** The state is that after this batch. */
   readonly lsn: Lsn;
@@ -86,6 +89,7 @@ export function decodeBackupRecord(bytes: Uint8Array, path: string): BackupRecor
     kind: fields.oneOf('kind', ['code', 'vector'] as const),
     cause: fields.oneOf('cause', BACKUP_CAUSES),
     createdAt: fields.string('createdAt'),
+    sequence: fields.optional('sequence', (name) => fields.count(name)) ?? 0,
     timeline: fields.string('timeline', TIMELINE),
     lsn: asLsn(fields.count('lsn')),
     flushedLsn: asLsn(fields.count('flushedLsn')),

@@ -98,7 +98,8 @@ export class Backups {
       const index = await this.#host.get(name);
       const newest = (await this.#shelf(name)).at(-1);
       const { version, generation } = index.stats();
-      if (newest !== undefined && newest.record.lsn === version && newest.record.generation === generation) return null;
+      const isSame = newest !== undefined && newest.record.timeline === timelineOf(index.metadata) && newest.record.lsn === version && newest.record.generation === generation;
+      if (isSame) return null;
       return this.#create(index, cause, watch);
     });
   }

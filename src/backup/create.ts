@@ -178,7 +178,7 @@ class Creation {
     const { pin, lease, cause, parent } = this.#request;
     const { docs, chunks, vectors } = pin.counts;
     const record: BackupRecord = {
-      id, index: pin.metadata.name, kind: pin.metadata.kind, cause, createdAt, timeline: timelineOf(pin.metadata),
+      id, index: pin.metadata.name, kind: pin.metadata.kind, cause, createdAt, sequence: (parent?.record.sequence ?? 0) + 1, timeline: timelineOf(pin.metadata),
       lsn: pin.lsn, flushedLsn: pin.manifest.flushedLsn, generation: pin.manifest.generation, docs, chunks, vectors,
       files: this.#files, parent: parent?.record.id ?? null, bytesWritten: this.#bytesWritten, complete: true,
     };

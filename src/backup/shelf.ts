@@ -51,8 +51,14 @@ export async function readShelf(env: Env, root: string, index: string): Promise<
       unreadable.push({ index, id, dir, error });
     }
   }
-  backups.sort((a, b) => (a.record.createdAt === b.record.createdAt ? a.record.lsn - b.record.lsn : a.record.createdAt < b.record.createdAt ? -1 : 1));
+  backups.sort((a, b) => inOrderMade(a.record, b.record));
   return { backups, unreadable };
+}
+
+/** By number. Time decides only between those that have the same: of before there were numbers, or beside one that cannot be read. */
+function inOrderMade(a: BackupRecord, b: BackupRecord): number {
+  if (a.sequence !== b.sequence) return a.sequence - b.sequence;
+  return a.createdAt === b.createdAt ? a.lsn - b.lsn : a.createdAt < b.createdAt ? -1 : 1;
 }
 
 /** null when the directory is no (finished) backup. */

@@ -70,6 +70,13 @@ export function timeName(time: number): string {
   return new Date(time).toISOString().replace(/[-:.]/g, '');
 }
 
+/** A moment whose name sorts behind that of the timeline: now, unless the clock was set back. */
+export function momentAfter(timeline: string, now: number): number {
+  const [, date = '', hour = '', minute = '', second = '', ms = ''] = /^([0-9]{8})T([0-9]{2})([0-9]{2})([0-9]{2})([0-9]{3})Z$/.exec(timeline) ?? [];
+  const began = Date.parse(`${date.slice(0, 4)}-${date.slice(4, 6)}-${date.slice(6)}T${hour}:${minute}:${second}.${ms}Z`);
+  return Number.isNaN(began) ? Math.floor(now) : Math.max(Math.floor(now), began + 1);
+}
+
 /** Which history the LSNs of an index belong to: the moment of its creation, or of the restore that began it. */
 export function timelineOf(metadata: IndexMetadata): string {
   return metadata.timeline ?? timeName(Date.parse(metadata.createdAt));

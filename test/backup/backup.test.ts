@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { existsSync, linkSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import test from 'node:test';
+import { encodeBackupRecord, type BackupRecord } from '../../src/backup/backup-record.ts';
 import { CairnError, isCairnError } from '../../src/util/errors.ts';
 import { applied, assertSound, newSample, type Content, type TestEngine } from './harness.ts';
 
@@ -245,6 +246,58 @@ test('[1.28] the last good backup is never deleted in favour of a newer one that
   assert.deepEqual([pruned.removed.length, pruned.lastGood], [0, good.record.id]);
   flip(join(good.dir, good.record.files[0]?.name as string), 120);
   assert.deepEqual((await backups.prune('sample', { keep: 1 }, false)).removed, [], 'while none is right nothing goes');
+});
+
+test('[1.28] [A.5] the order of backups does not hang on the clock: set back, nothing newer goes for something older', async (t) => {
+  const one = await newSample(t);
+  const { backups } = one.engine;
+  const ids: string[] = [];
+  const make = async (version: number): Promise<void> => {
+    await one.commit({ a: version });
+    ids.push((await backups.create('sample', 'manual')).record.id);
+  };
+  await make(1);
+  await make(2);
+  one.env.now -= 365 * 86_400_000;
+  await make(3);
+  await make(4);
+  assert.deepEqual((await backups.list('sample')).backups.map(({ record }) => record.id), ids);
+  assert.equal((await backups.verify('sample', null)).info.record.id, ids[3], 'the newest');
+  assert.equal(await backups.createIfChanged('sample', 'scheduled'), null, 'nothing changed since the newest');
+  const { removed, lastGood } = await backups.prune('sample', { keep: 1 }, false);
+  assert.deepEqual([removed.map(({ record }) => record.id), lastGood], [ids.slice(0, 3), ids[3]]);
+  one.env.now += 365 * 86_400_000;
+  await one.commit({ a: 9 });
+  await backups.restore({ index: 'sample' });
+  assert.deepEqual(await one.content(), { a: 4 });
+});
+
+test('[1.26] backups that were made without a number are the oldest', async (t) => {
+  const one = await newSample(t);
+  const { backups } = one.engine;
+  const old = await backups.create('sample', 'manual');
+  const { sequence, ...record } = old.record;
+  assert.equal(sequence, 1);
+  writeFileSync(join(old.dir, 'backup.json'), encodeBackupRecord(record as BackupRecord));
+  one.env.now -= 86_400_000;
+  const second = await backups.create('sample', 'manual');
+  assert.deepEqual((await backups.list('sample')).backups.map(({ record: { id, sequence: n } }) => [id, n]), [[old.record.id, 0], [second.record.id, 1]]);
+});
+
+test('a scheduled backup is made of what was committed after a restore, also when LSN and generation are those of the newest', async (t) => {
+  const one = await newSample(t);
+  const { backups } = one.engine;
+  await one.commit({ a: 1 });
+  await (await one.index()).persist('test');
+  const first = await backups.create('sample', 'manual');
+  await one.commit({ a: 2 });
+  await (await one.index()).persist('test');
+  const { lsn, generation } = (await backups.create('sample', 'manual')).record;
+  await backups.restore({ index: 'sample', backup: first.record.id });
+  await one.commit({ a: 3 });
+  const { version, generation: now } = (await one.index()).stats();
+  assert.deepEqual([version, now], [lsn, generation], 'the case that is meant');
+  assert.notEqual(await backups.createIfChanged('sample', 'scheduled'), null);
 });
 
 test('[1.25] a full disk or a cancel in the middle: typed error, nothing left over, the next one works', async (t) => {
