@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { WalArchive } from './backup/archive.ts';
 import { Backups } from './backup/backups.ts';
 import { finishRenames, Renaming, type RenamePlaces, type UnsettledRename } from './backup/rename.ts';
-import { finishRestores, sweepJobs } from './backup/swap.ts';
+import { finishRestores, resumeRestores, sweepJobs, type UnfinishedRestore } from './backup/swap.ts';
 import { moveFile } from './env/atomic-file.ts';
 import type { Env } from './env/env.ts';
 import { nodeEnv } from './env/node-env.ts';
@@ -94,6 +94,7 @@ export class Engine {
   readonly #slots = new Map<string, Slot>();
   readonly #structure = new Mutex();
   #unsettled: readonly UnsettledRename[] = [];
+  #unfinished: readonly UnfinishedRestore[] = [];
   #orphans: readonly string[] = [];
   #isClosed = false;
 
@@ -117,7 +118,7 @@ export class Engine {
     init.lease.assertHeld();
     await engine.#env.mkdir(engine.#indexesDir);
     await engine.#env.syncDir(init.dataDir);
-    await finishRestores(engine.#env, init.dataDir, init.lease);
+    engine.#unfinished = await resumeRestores(engine.#env, init.dataDir, init.lease);
     engine.#unsettled = await finishRenames(engine.#places);
     await sweepJobs(engine.#env, init.dataDir);
     await sweepStaging(engine.#env, init.dataDir);
@@ -134,9 +135,9 @@ export class Engine {
     return this.#orphans;
   }
 
-  /** Renamings that are neither done nor undone, with the reason. */
+  /** Renamings and restores that are neither done nor undone, with the reason. */
   get unsettled(): readonly string[] {
-    return this.#unsettled.map(({ what }) => what);
+    return [...this.#unsettled, ...this.#unfinished].map(({ what }) => what);
   }
 
   get arena(): VectorArena {
@@ -418,6 +419,7 @@ export class Engine {
   async #finishSwap(slot: Slot): Promise<void> {
     if (slot.isSwapping !== true) return;
     await finishRestores(this.#env, this.#dataDir, this.#lease);
+    this.#unfinished = this.#unfinished.filter(({ directory }) => directory !== slot.directory);
     slot.isSwapping = false;
   }
 
@@ -485,6 +487,17 @@ export class Engine {
       else if (!(await removeAbortedCreation(this.#env, join(this.#indexesDir, directory)))) orphans.push(directory);
     }
     this.#orphans = orphans;
+    for (const one of this.#unfinished) this.#blockUntilRestored(one);
+  }
+
+  /** Its directory may be half-way between the old index and the new one: listed, and opened only after the swap. */
+  #blockUntilRestored({ directory, name, error }: UnfinishedRestore): void {
+    if (directory === null) return;
+    const known = [...this.#slots.values()].find((slot) => slot.directory === directory);
+    const slot = known ?? { directory, metadata: null, error, index: null, mutex: new Mutex() };
+    slot.error = error;
+    slot.isSwapping = true;
+    if (known === undefined) this.#slots.set(name !== null && !this.#slots.has(name) ? name : directory, slot);
   }
 }
 

@@ -136,7 +136,7 @@ export const mutants: readonly Mutant[] = [
   { name: 'half-made backups are not swept', file: 'src/backup/shelf.ts', from: '    await removeTree(env, dir);\n    swept', to: '    swept', scenario: 'backup, made' },
   { name: 'a new shelf is not synced into its parent', file: 'src/backup/files.ts', from: '    await env.syncDir(parent);\n', to: '', scenario: 'backup, made' },
   { name: 'a restore swaps without an intent', file: 'src/backup/restoration.ts', from: '      await commitSwap(env, job, intent, lease);\n', to: '', scenario: 'backup, restored' },
-  { name: 'a committed restore is not carried through at the start', file: 'src/engine.ts', from: '    await finishRestores(engine.#env, init.dataDir, init.lease);\n', to: '', scenario: 'backup, restored' },
+  { name: 'a committed restore is not carried through at the start', file: 'src/engine.ts', from: '    engine.#unfinished = await resumeRestores(engine.#env, init.dataDir, init.lease);\n', to: '', scenario: 'backup, restored' },
   { name: 'the intent goes before the swap is durable', file: 'src/backup/swap.ts', from: '  if ((await env.stat(staged)) !== null) {\n', to: '  if ((await env.stat(staged)) !== null) {\n    await env.unlink(join(jobDir, SWAP_FILE));\n    await env.syncDir(jobDir);\n', scenario: 'backup, restored' },
   { name: 'leftovers of restores are not swept', file: 'src/backup/swap.ts', from: '    if ((await readIntent(env, jobDir)) === null) await removeTree(env, jobDir);\n', to: '', scenario: 'backup, restored' },
   { name: 'a log file is trimmed before its place in the archive is safe', file: 'src/backup/archive.ts', from: '    await this.#env.syncDir(dir);\n', to: '', scenario: 'backup, archived' },
