@@ -281,6 +281,21 @@ test('damaged bytes are kept also where the file system has no hard links', asyn
   assert.deepEqual(versions(await open(testIndex)), ALL);
 });
 
+test('[0.4] an opening that fails on a full disk, in its own cleaning up too, keeps no file open and no memory', async (t) => {
+  const testIndex = await populated(t);
+  const { dir, env, arena } = testIndex;
+  const [first = ''] = await segments(testIndex);
+  flip(join(dir, first), -70);
+  const before = arena.usage.usedBytes;
+  env.fail = (call, path) => {
+    if (call === 'write' && /manifest-|\.wal$/.test(path)) throw new CairnError('DISK_FULL', 'injected', { path });
+  };
+  await assert.rejects(open(testIndex), (error: CairnError) => error.code === 'DISK_FULL' && /manifest-/.test(error.path ?? ''));
+  assert.equal(arena.usage.usedBytes, before);
+  env.fail = () => undefined;
+  assert.deepEqual(versions(await open(testIndex)), { b: 2, c: 1, d: 1 });
+});
+
 test('an unreadable disk ends the opening and quarantines nothing', async (t) => {
   const testIndex = await populated(t);
   const { env, dir } = testIndex;
