@@ -18,6 +18,7 @@ import type { OwnerTuning } from '../../../daemon/owner/index-owner.ts';
 import { WorkQueue } from '../../../daemon/owner/work-queue.ts';
 import { WorkerWatcher } from '../../../daemon/watch/worker-watcher.ts';
 import type { IndexOwner } from '../../../daemon/handlers/services.ts';
+import { PATIENCE_MS } from '../../support/cli.ts';
 
 // As daemon/main.ts does for its threads, and for the same reason.
 setFlagsFromString('--no-concurrent-sparkplug');
@@ -158,8 +159,8 @@ export function storedText(owner: IndexOwner, path: string): string | null {
 export const never = (): AbortSignal => new AbortController().signal;
 
 /** Waits without `fresh`: what the watcher alone brings. Longer than it takes until a worker that stands still is replaced. */
-export async function until(what: string, reached: () => boolean | Promise<boolean>, patienceMs = 60_000): Promise<void> {
-  const deadline = performance.now() + patienceMs;
+export async function until(what: string, reached: () => boolean | Promise<boolean>): Promise<void> {
+  const deadline = performance.now() + PATIENCE_MS;
   while (!(await reached())) {
     assert.ok(performance.now() < deadline, `waited in vain for ${what}`);
     await delay(20);

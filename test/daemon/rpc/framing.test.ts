@@ -9,6 +9,7 @@ import { CONNECTION_LIMITS } from '../../../daemon/rpc/connection.ts';
 import { OUTBOX_LIMITS } from '../../../daemon/rpc/outbox.ts';
 import { checkLeaks } from '../../support/leaks.ts';
 import { startServer, type RawClient } from './harness.ts';
+import { testSeed } from '../../support/random.ts';
 
 checkLeaks();
 const framed = (text: string): string => `Content-Length: ${Buffer.byteLength(text)}\r\n\r\n${text}`;
@@ -176,7 +177,7 @@ test('a client that disconnects in the middle of a request cancels it', async (t
 });
 
 test('[1.73] any cut of a stream into pieces gives the same messages', () => {
-  const seed = Number(process.env['CAIRN_SEED'] ?? Date.now() % 1e9);
+  const seed = testSeed();
   console.log(`seed ${seed}`);
   fc.assert(
     fc.property(fc.array(fc.string({ maxLength: 200 }), { maxLength: 8 }), fc.array(fc.integer({ min: 1, max: 60 }), { minLength: 1, maxLength: 60 }), (texts, cuts) => {
@@ -196,7 +197,7 @@ test('[1.73] any cut of a stream into pieces gives the same messages', () => {
 });
 
 test('[1.73] [C.8] random bytes never throw and never pass for a message larger than the limit', () => {
-  const seed = Number(process.env['CAIRN_SEED'] ?? Date.now() % 1e9);
+  const seed = testSeed();
   console.log(`seed ${seed}`);
   const piece = fc.oneof(fc.uint8Array({ maxLength: 300 }), fc.constantFrom('Content-Length: ', '12', '\r\n', '\r\n\r\n', '{"a":1}', ':', 'content-length:5\r\n\r\n').map((text) => Buffer.from(text)));
   fc.assert(

@@ -12,6 +12,7 @@ import { field, params } from '../../../daemon/rpc/schema.ts';
 import { RpcServer } from '../../../daemon/rpc/server.ts';
 import type { MethodTable, RequestContext } from '../../../daemon/rpc/table.ts';
 import type { DaemonState } from '../../../daemon/protocol/types.ts';
+import { PATIENCE_MS } from '../../support/cli.ts';
 import { tempDir } from '../../support/temp-dir.ts';
 
 export const TOKEN = 'a'.repeat(64);
@@ -60,7 +61,8 @@ export class RawClient {
   }
 
   async answer(id: unknown): Promise<Answer> {
-    for (let i = 0; i < 1_000; i++) {
+    const deadline = performance.now() + PATIENCE_MS;
+    while (performance.now() < deadline) {
       const found = this.answers.find((answer) => answer.id === id && answer.method === undefined);
       if (found !== undefined) return found;
       if (this.closed) throw new Error(`closed before the answer to ${String(id)}`);
