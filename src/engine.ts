@@ -222,10 +222,9 @@ export class Engine {
       const repaired = await restoreMetadata(this.#env, join(this.#indexesDir, directory), this.#lease, options.dryRun);
       if (repaired === null || options.dryRun) return repaired?.action ?? null;
       const { metadata, action } = repaired;
-      this.#slots.delete(name);
       this.#orphans = this.#orphans.filter((orphan) => orphan !== directory);
-      if (this.#slots.has(metadata.name)) throw new CairnError('ALREADY_EXISTS', `${directory} holds an index '${metadata.name}', and there is one of that name already`, { path: directory });
-      this.#slots.set(metadata.name, { directory, metadata, error: null, index: null, mutex: new Mutex() });
+      const refused = this.#relist(name, directory, metadata);
+      if (refused !== null) throw refused;
       return action;
     });
   }
@@ -423,13 +422,19 @@ export class Engine {
     slot.isSwapping = false;
   }
 
-  /** A failed index got a metadata.json that can be used. */
-  #relist(oldName: string, directory: string, metadata: IndexMetadata): void {
+  /** A directory got a metadata.json that can be used. Returns why it still cannot serve: its name is another one's. */
+  #relist(oldName: string, directory: string, metadata: IndexMetadata): CairnError | null {
     this.#slots.delete(oldName);
     const taken = this.#slots.get(metadata.name);
     const error = taken === undefined ? null : new CairnError('ALREADY_EXISTS', `${directory}: its metadata.json says '${metadata.name}', the name of the index in ${taken.directory}`, { path: directory });
-    const name = error === null ? metadata.name : directory;
+    const name = error === null ? metadata.name : this.#keyOfFailed(directory);
     this.#slots.set(name, { directory, metadata: error === null ? metadata : null, error, index: null, mutex: new Mutex() });
+    return error;
+  }
+
+  /** A directory that cannot serve is listed by its own name, unless an index is called so. */
+  #keyOfFailed(directory: string): string {
+    return this.#slots.has(directory) ? `${directory}~` : directory;
   }
 
   #importHost(): ImportHost {
@@ -483,7 +488,7 @@ export class Engine {
     for (const found of [...all.filter(({ state }) => state === 'found'), ...all.filter(({ state }) => state !== 'found')]) {
       const { directory } = found;
       if (found.state === 'found') this.#slots.set(found.metadata.name, { directory, metadata: found.metadata, error: null, index: null, mutex: new Mutex() });
-      else if (found.state === 'failed') this.#slots.set(this.#slots.has(directory) ? `${directory}~` : directory, { directory, metadata: null, error: found.error, index: null, mutex: new Mutex() });
+      else if (found.state === 'failed') this.#slots.set(this.#keyOfFailed(directory), { directory, metadata: null, error: found.error, index: null, mutex: new Mutex() });
       else if (!(await removeAbortedCreation(this.#env, join(this.#indexesDir, directory)))) orphans.push(directory);
     }
     this.#orphans = orphans;
@@ -497,7 +502,7 @@ export class Engine {
     const slot = known ?? { directory, metadata: null, error, index: null, mutex: new Mutex() };
     slot.error = error;
     slot.isSwapping = true;
-    if (known === undefined) this.#slots.set(name !== null && !this.#slots.has(name) ? name : directory, slot);
+    if (known === undefined) this.#slots.set(name !== null && !this.#slots.has(name) ? name : this.#keyOfFailed(directory), slot);
   }
 }
 
