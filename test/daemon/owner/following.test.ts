@@ -4,8 +4,10 @@ import { chmodSync, mkdirSync, renameSync, rmSync, symlinkSync, unlinkSync, utim
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import test, { type TestContext } from 'node:test';
-import { CHUNKER_VERSION, isCairnError, TOKENIZER_VERSION } from '../../../src/api.ts';
+import { CairnError, CHUNKER_VERSION, isCairnError, TOKENIZER_VERSION } from '../../../src/api.ts';
 import type { IndexOwner } from '../../../daemon/handlers/services.ts';
+import { nodeEnv } from '../../../src/env/node-env.ts';
+import { failingEnv } from '../../support/failing-env.ts';
 import { checkLeaks } from '../../support/leaks.ts';
 import { never, RealDaemon, storedText, tableOf, until, type RealOptions, type Running } from './real-owners.ts';
 
@@ -294,6 +296,50 @@ test('[6.16] files with rows of an older chunker are read again by themselves af
   const third = await daemon.start();
   await (await third.owners.resolve({ root: daemon.root })).settled({ signal: never() });
   assert.equal(third.ingest.stats.chunks, 0, 'nothing is stale any more');
+});
+
+const full = (path: string): never => {
+  throw new CairnError('DISK_FULL', 'no space left', { path, retryable: true });
+};
+
+test('[6.16] a disk that is full when the new versions are written down: the tree is followed all the same, and nothing stays stale', async (t) => {
+  const daemon = new RealDaemon(t);
+  for (let i = 0; i < 3; i++) daemon.write(`f${i}.ts`);
+  const first = await daemon.start({ contentVersions: { chunker: CHUNKER_VERSION - 1, tokenizer: TOKENIZER_VERSION } });
+  await (await first.owners.create({ root: daemon.root })).settled({ signal: never() });
+  await first.stop();
+  const env = failingEnv(nodeEnv());
+  let refused = 0;
+  env.fail = (_, path) => {
+    if (!path.includes('metadata.json')) return;
+    refused++;
+    full(path);
+  };
+  const second = await daemon.start({ env });
+  const owner = await second.owners.resolve({ root: daemon.root });
+  await until('the failure', () => refused > 0);
+  daemon.write('f1.ts', 'export const edited = 2\n');
+  await followed(daemon, owner);
+  env.fail = () => undefined;
+  await owner.settled({ signal: never() });
+  assert.deepEqual(owner.index.metadata.contentVersions, second.ingest.contentVersions);
+  assert.deepEqual(await owner.index.staleKeys(second.ingest.contentVersions), []);
+  assert.equal(owner.status().state, 'ready');
+});
+
+test('[6.15] a rebuild that a full disk interrupts says so, and goes on by itself when there is space', async (t) => {
+  const env = failingEnv(nodeEnv());
+  const { owner, running } = await indexed(t, (daemon) => {
+    for (let i = 0; i < 6; i++) daemon.write(`f${i}.ts`);
+  }, { env });
+  const built = running.ingest.stats.chunks;
+  env.fail = (call, path) => {
+    if (call === 'write' && path.includes('/wal/')) full(path);
+  };
+  await assert.rejects(owner.rebuild({ signal: never() }), { code: 'DISK_FULL' });
+  env.fail = () => undefined;
+  await until('all is stored', () => owner.status().pendingFiles === 0);
+  assert.ok(running.ingest.stats.chunks >= 3 * built, 'what was read for nothing is read again, although its content is what the index has');
 });
 
 test('[4.15] closing saves everything: nothing is replayed at the next start', async (t) => {
