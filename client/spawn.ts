@@ -1,6 +1,6 @@
 /**
  * Starts the daemon of this installation, detached, with its output in the daemon's log. Owns the rule that clients
- * together do not start it twice within ten seconds unless the last start succeeded.
+ * together do not start it twice within ten seconds unless the last start succeeded, nor while the process of the last start lives.
  */
 import { spawn } from 'node:child_process';
 import { closeSync, openSync, readFileSync, readSync, rmSync, statSync, statfsSync, writeFileSync } from 'node:fs';
@@ -15,6 +15,10 @@ import { distrustDirectory } from './trust.ts';
 import { daemonEntry, daemonNode } from './version.ts';
 
 export const SPAWN_INTERVAL_MS = 10_000;
+/** A start whose process lives is waited for so long: on a busy machine it may take more than the interval. */
+export const SLOW_START_MS = 60_000;
+/** No pid: the process of a start is not known yet. */
+const NOBODY = 0;
 /** The part of the log that an error message looks at. */
 const LOG_TAIL_BYTES = 16 * 1024;
 
@@ -55,7 +59,7 @@ export interface Started {
   readonly settled: () => void;
 }
 
-/** null when another client started one less than ten seconds ago, which is still on its way. Fails with DAEMON_UNREACHABLE. */
+/** null when another client started one just before, which is still on its way. Fails with DAEMON_UNREACHABLE. */
 export function spawnDaemon(options: SpawnOptions): Started | null {
   const { endpoint, env } = options;
   const entry = options.entry ?? daemonEntry();
@@ -145,24 +149,31 @@ function claim(stamp: string, logFile: string): boolean {
       assertOnItsWay(stamp, age, logFile);
       return false;
     }
+    if (age >= 0 && age < SLOW_START_MS && isStarting(stamp)) return false;
     rmSync(stamp, { force: true });
   }
   return false;
 }
 
+function isStarting(stamp: string): boolean {
+  const { pid } = readStamp(stamp);
+  return pid !== NOBODY && isProcessAlive(pid);
+}
+
 function assertOnItsWay(stamp: string, age: number, logFile: string): void {
-  const [pid = 0, logStart = 0] = readStamp(stamp).split(' ').map(Number);
-  if (!Number.isSafeInteger(pid) || pid <= 0 || isProcessAlive(pid)) return;
+  const { pid, logStart } = readStamp(stamp);
+  if (pid === NOBODY || isProcessAlive(pid)) return;
   const wait = Math.ceil((SPAWN_INTERVAL_MS - age) / 1000);
   const output = tail(logFile, logStart);
   throw unreachable(`the daemon that was started ${Math.round(age / 1000)} s ago has ended${output === '' ? '' : `: ${output}`}`, { hint: `See \`cairn daemon logs\`; it can be started again in ${wait} s.` });
 }
 
-function readStamp(stamp: string): string {
+function readStamp(stamp: string): { readonly pid: number; readonly logStart: number } {
   try {
-    return readFileSync(stamp, 'utf8');
+    const [pid = NOBODY, logStart = 0] = readFileSync(stamp, 'utf8').split(' ').map(Number);
+    return { pid: Number.isSafeInteger(pid) && pid > 0 ? pid : NOBODY, logStart };
   } catch {
-    return ''; // just removed: the start succeeded
+    return { pid: NOBODY, logStart: 0 }; // just removed: the start succeeded
   }
 }
 

@@ -9,7 +9,7 @@ import { fileURLToPath } from 'node:url';
 import { connect } from '../../client/cairn-client.ts';
 import type { ConnectOptions } from '../../client/connect-or-spawn.ts';
 import { resolveEndpoint } from '../../daemon/protocol/endpoint.ts';
-import { isOwnerAlive, isProcessAlive, readLockOwner } from '../../client/lock-owner.ts';
+import { isOwnerAlive, isProcessAlive, isStopped, readLockOwner } from '../../client/lock-owner.ts';
 import { checkLeaks } from '../support/leaks.ts';
 import { until } from '../support/cli.ts';
 import { tempDir } from '../support/temp-dir.ts';
@@ -35,6 +35,12 @@ function sandbox(t: TestContext, env: Readonly<Record<string, string>> = {}): { 
   mkdirSync(dataDir, { mode: 0o700 });
   const starts = (): number => (existsSync(join(dataDir, 'starts')) ? readFileSync(join(dataDir, 'starts'), 'utf8').trim().split('\n').length : 0);
   return { dataDir, starts, options: { dataDir, entry, env: { ...baseEnv, CAIRN_FAKE_MODE: 'serve', ...env } } };
+}
+
+/** As if the last start was so long ago. */
+function startedAgo(dataDir: string, ms: number): void {
+  const then = new Date(Date.now() - ms);
+  utimesSync(join(dataDir, 'run', 'started'), then, then);
 }
 
 /** A lock as a daemon writes it, held by this (living) process. */
@@ -101,10 +107,10 @@ test('after a crash of a serving daemon it is started again at once', async (t) 
 test('a daemon that cannot start is reported with its output, and not started again for ten seconds', async (t) => {
   const { dataDir, options, starts } = sandbox(t, { CAIRN_FAKE_MODE: 'crash' });
   await assert.rejects(connect(options), { code: 'DAEMON_UNREACHABLE', message: /exit code 3\): cannot open the lock: disk on fire/ });
+  startedAgo(dataDir, 1_000);
   await assert.rejects(connect(options), { code: 'DAEMON_UNREACHABLE', message: /has ended: cannot open the lock: disk on fire/, hint: /started again in \d+ s/ });
   assert.equal(starts(), 1);
-  const past = new Date(Date.now() - 11_000);
-  utimesSync(join(dataDir, 'run', 'started'), past, past);
+  startedAgo(dataDir, 11_000);
   await assert.rejects(connect(options), { message: /exit code 3/ });
   assert.equal(starts(), 2);
 });
@@ -118,8 +124,9 @@ test('[6.13] a daemon that says why it cannot start: its code, message and hint;
 });
 
 test('a refusal that is nothing to mend quickly is not tried again at once, and the reason is repeated', async (t) => {
-  const { options, starts } = sandbox(t, { CAIRN_FAKE_MODE: 'refuse', CAIRN_FAKE_REFUSAL: 'LOCKED: Move it away.' });
+  const { dataDir, options, starts } = sandbox(t, { CAIRN_FAKE_MODE: 'refuse', CAIRN_FAKE_REFUSAL: 'LOCKED: Move it away.' });
   await assert.rejects(connect(options), { code: 'DAEMON_UNREACHABLE', message: /exit code 1\): Move it away\.$/, hint: 'Did you mean log.level?' });
+  startedAgo(dataDir, 1_000);
   await assert.rejects(connect(options), { code: 'DAEMON_UNREACHABLE', message: /has ended: Move it away\.$/ });
   assert.equal(starts(), 1);
 });
@@ -177,6 +184,20 @@ test('a data directory that is a file is a wrong setting', async (t) => {
   for (const wrong of [file, join(file, 'below')]) await assert.rejects(connect({ ...options, dataDir: wrong }), { code: 'INVALID_CONFIG', message: `the data directory ${wrong} is not a directory` });
 });
 
+test('a start that takes longer than ten seconds is not doubled while its process lives, for a minute', async (t) => {
+  const { dataDir, options, starts } = sandbox(t);
+  mkdirSync(join(dataDir, 'run'), { mode: 0o700 });
+  writeFileSync(join(dataDir, 'run', 'started'), `${process.pid} 0`);
+  startedAgo(dataDir, 30_000);
+  let announced = 0;
+  const onStart = (): number => announced++;
+  await assert.rejects(connect({ ...options, onStart, startTimeoutMs: 300 }), { code: 'DAEMON_UNREACHABLE', message: /did not start in time/ });
+  assert.equal(announced, 0);
+  startedAgo(dataDir, 61_000);
+  (await connect({ ...options, onStart })).close();
+  assert.deepEqual([announced, starts()], [1, 1]);
+});
+
 test('a start stamp from the future (clock set back) does not block starting', async (t) => {
   const { dataDir, options } = sandbox(t);
   mkdirSync(join(dataDir, 'run'), { mode: 0o700 });
@@ -219,6 +240,7 @@ test('[5.2] a daemon that is stopped by a signal is not replaced; the client say
   const stat = readFileSync(`/proc/${pid}/stat`, 'latin1');
   holdLock(dataDir, { pid, start: stat.slice(stat.lastIndexOf(')') + 2).split(' ')[19] });
   process.kill(pid, 'SIGSTOP');
+  await until(() => isStopped(pid), 'the system has stopped it');
   await assert.rejects(connect({ ...options, startTimeoutMs: 300 }), { code: 'DAEMON_UNREACHABLE', message: new RegExp(`pid ${pid}\\) is stopped by a signal`), hint: `Let it go on with: kill -CONT ${pid}` });
   assert.equal(starts(), 1);
   process.kill(pid, 'SIGCONT');
@@ -258,13 +280,13 @@ test('a wrong token, a protocol that does not fit and a peer that is no daemon a
   const { dataDir, options } = sandbox(t);
   const fake = await FakeDaemon.start(dataDir);
   writeFileSync(fake.endpoint.tokenFile, 'wrong');
-  await assert.rejects(connect({ ...options, startTimeoutMs: 100 }), { code: 'UNAUTHORIZED' });
+  await assert.rejects(connect({ ...options, startTimeoutMs: 2_000 }), { code: 'UNAUTHORIZED' });
   fake.answer('initialize', () => {
     throw new WireError('VERSION_SKEW', 'protocol 9 to 9 is spoken here');
   });
   await assert.rejects(connect(options), { code: 'VERSION_SKEW', hint: /cairn daemon stop/ });
   fake.onSocket = (socket) => void socket.end('SSH-2.0-OpenSSH_9.9\r\n'.repeat(1000));
-  await assert.rejects(connect({ ...options, startTimeoutMs: 100 }), { code: 'PROTOCOL' });
+  await assert.rejects(connect(options), { code: 'PROTOCOL' });
   await fake.stop();
 });
 
