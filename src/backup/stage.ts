@@ -32,8 +32,9 @@ export interface StagePlan {
   readonly logFileBytes: number;
 }
 
-/** Records that are under way to the new log at the same time. */
+/** Records, and bytes of them, that are under way to the new log at the same time. */
 const IN_FLIGHT = 256;
+const IN_FLIGHT_BYTES = 8 << 20;
 
 export async function stageIndex(env: Env, target: string, plan: StagePlan, watch: Watch): Promise<void> {
   await makeDirectory(env, dirname(target), basename(target), WAL_DIRECTORY);
@@ -80,15 +81,18 @@ async function writeLog(env: Env, dir: string, plan: StagePlan, watch: Watch): P
 
 async function copyRecords(env: Env, writer: WalWriter, { log, manifest, upTo }: StagePlan, watch: Watch): Promise<void> {
   const pending: Promise<void>[] = [];
+  let bytes = 0;
   let failure: unknown = null;
   const settle = async (): Promise<void> => {
     await Promise.all(pending.splice(0));
+    bytes = 0;
     if (failure !== null) throw failure;
   };
   await replayWal(env, log.dir, { after: asLsn(manifest.flushedLsn), upTo, tag: log.tag }, async (record) => {
     requireNotCancelled(watch.signal, 'the restore');
     pending.push(writer.append(Buffer.from(record.payload), record.type).then(() => undefined, (error: unknown) => void (failure ??= error)));
-    if (pending.length >= IN_FLIGHT) await settle();
+    bytes += record.payload.length;
+    if (pending.length >= IN_FLIGHT || bytes >= IN_FLIGHT_BYTES) await settle();
   }).finally(() => Promise.all(pending));
   await settle();
 }

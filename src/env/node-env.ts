@@ -17,6 +17,8 @@ const OPEN_FLAGS: Readonly<Record<OpenMode, number>> = {
   create: constants.O_RDWR | constants.O_CREAT | constants.O_EXCL | constants.O_NOFOLLOW,
   update: constants.O_RDWR | constants.O_NOFOLLOW,
 };
+/** The system takes at most 2 GiB in one call, and Node refuses more. */
+const MAX_CALL_BYTES = 1 << 30;
 const FILE_MODE = 0o600;
 const DIRECTORY_MODE = 0o700;
 
@@ -122,7 +124,7 @@ async function readFully(handle: fs.FileHandle, position: number, length: number
   const target = Buffer.allocUnsafe(length);
   let done = 0;
   while (done < length) {
-    const { bytesRead } = await handle.read(target, done, length - done, position + done);
+    const { bytesRead } = await handle.read(target, done, Math.min(length - done, MAX_CALL_BYTES), position + done);
     if (bytesRead === 0) break;
     done += bytesRead;
   }
@@ -177,7 +179,7 @@ class NodeFile implements EnvFile {
     try {
       let done = 0;
       while (done < target.length) {
-        const count = readSync(this.#handle.fd, target, done, target.length - done, position + done);
+        const count = readSync(this.#handle.fd, target, done, Math.min(target.length - done, MAX_CALL_BYTES), position + done);
         if (count === 0) break;
         done += count;
       }
@@ -199,7 +201,7 @@ class NodeFile implements EnvFile {
   /** A full disk shows as a short write without an error: only the next call fails. */
   async #writeFully(data: Uint8Array, position: number): Promise<void> {
     for (let done = 0; done < data.length; ) {
-      const { bytesWritten } = await this.#handle.write(data, done, data.length - done, position + done);
+      const { bytesWritten } = await this.#handle.write(data, done, Math.min(data.length - done, MAX_CALL_BYTES), position + done);
       if (bytesWritten === 0) throw new CairnError('IO', `cannot write ${this.path}: the system took 0 of ${data.length - done} bytes`, { path: this.path });
       done += bytesWritten;
     }

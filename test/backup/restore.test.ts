@@ -60,6 +60,19 @@ test('[1.30] --as makes another index and leaves the first alone; two never foll
   await assert.rejects(one.engine.backups.restore({ index: 'sample', as: 'before' }), (error) => isCairnError(error, 'ALREADY_EXISTS'));
 });
 
+test('[1.30] --as never replaces an index that was made while the restore was prepared', async (t) => {
+  const one = await populated(t);
+  await one.engine.backups.create('sample', 'manual');
+  const meanwhile = async <T>(step: () => Promise<T>): Promise<T> => {
+    await one.engine.create({ name: 'before', kind: 'code', dimension: 4 });
+    await one.commit({ mine: 1 }, 'before');
+    return step();
+  };
+  await assert.rejects(one.engine.backups.restore({ index: 'sample', as: 'before' }, {}, meanwhile), (error) => isCairnError(error, 'ALREADY_EXISTS'));
+  assert.deepEqual(await one.content('before'), { mine: 1 });
+  assert.deepEqual(readdirSync(join(one.dataDir, 'restoring')), []);
+});
+
 test('[1.30] an index that cannot be opened is restored, and its bytes are kept', async (t) => {
   const one = await populated(t);
   await one.engine.backups.create('sample', 'manual');
