@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
-import { rmSync, statSync, utimesSync, writeFileSync } from 'node:fs';
+import { closeSync, constants, openSync, rmSync, statSync, utimesSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import test, { type TestContext } from 'node:test';
 import type { Embedder, VectorCache } from '../../src/embed/embedder.ts';
@@ -216,9 +216,14 @@ test('a worker that cannot even be ended is left behind: its files go on, and cl
   setEnvironment(t, 'CAIRN_TEST_STUCK_ONCE', join(root, 'mark'));
   setEnvironment(t, 'CAIRN_TEST_STUCK_PIPE', pipe);
   const pool = new IngestPool({ workers: 1, embedder: null, cache: null, workerEntry: STUCK, fileTimeoutMs: 20_000, silenceTimeoutMs: 6_000 });
-  assert.equal(decode(await pool.ingest({ root, path: 'a.ts', known: null })).symbols[0]?.name, 'a');
-  await pool.close();
-  writeFileSync(pipe, ''); // lets the thread go, so that nothing of this test stays
+  try {
+    assert.equal(decode(await pool.ingest({ root, path: 'a.ts', known: null })).symbols[0]?.name, 'a');
+    await pool.close();
+  } finally {
+    // Lets the thread go, so that nothing of this test stays. Opened for both, a pipe waits for nobody.
+    closeSync(openSync(pipe, constants.O_RDWR));
+    await pool.close();
+  }
 });
 
 test('cancel: before it starts, while it runs, and by closing', async (t) => {
