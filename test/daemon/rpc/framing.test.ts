@@ -154,6 +154,15 @@ test('an answer too large for a frame is an error, not a broken frame', async (t
   await stillAnswers(client);
 });
 
+test('an answer that cannot be written at all is an error too, never a silence', async (t) => {
+  const harness = await startServer(t);
+  const client = harness.connect();
+  await client.hello();
+  assert.equal((await client.request('search/grep', { size: 1 })).error?.data.code, 'INTERNAL');
+  assert.equal((await client.request('search/grep', { size: 2 })).error?.data.code, 'UNSUPPORTED');
+  await stillAnswers(client);
+});
+
 test('a slow reader gets everything: pausing loses nothing', async (t) => {
   const harness = await startServer(t, { outbox: { ...OUTBOX_LIMITS, highWaterBytes: 64 * 1024 }, frame: { ...CONNECTION_LIMITS.frame, frameTimeoutMs: 100 } });
   const client = harness.connect();
