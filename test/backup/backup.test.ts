@@ -192,15 +192,45 @@ test('[1.25] half-made backups are no backups and are swept; others survive a re
   const one = await populated(t);
   const good = await one.engine.backups.create('sample', 'manual');
   const shelf = join(one.dataDir, 'backups', 'sample');
-  const half = join(shelf, '20260101T000000001Z-3');
-  mkdirSync(half);
-  writeFileSync(join(half, 'CURRENT'), 'half');
+  const half = ['20260101T000000001Z-3.new', '20260101T000000001Z-4.old'].map((name) => join(shelf, name));
+  for (const dir of half) {
+    mkdirSync(dir);
+    writeFileSync(join(dir, 'CURRENT'), 'half');
+  }
   writeFileSync(join(shelf, 'notes.txt'), 'of the user');
-  assert.equal((await one.engine.backups.list()).backups.length, 1);
+  const { backups, unreadable } = await one.engine.backups.list();
+  assert.deepEqual([backups.length, unreadable], [1, []]);
   await one.reopen();
-  assert.deepEqual(await one.engine.backups.sweep(), [half]);
-  assert.ok(!existsSync(half) && existsSync(join(shelf, 'notes.txt')));
+  assert.deepEqual(await one.engine.backups.sweep(), half);
+  assert.ok(half.every((dir) => !existsSync(dir)) && existsSync(join(shelf, 'notes.txt')));
   assert.equal((await one.engine.backups.list()).backups[0]?.record.id, good.record.id);
+});
+
+test('[1.28] a backup that lost its backup.json, or is being copied in, is reported and never swept', async (t) => {
+  const one = await populated(t);
+  const { dir, record } = await one.engine.backups.create('sample', 'manual');
+  const json = readFileSync(join(dir, 'backup.json'));
+  rmSync(join(dir, 'backup.json'));
+  await one.reopen();
+  await one.engine.backups.sweep();
+  await one.engine.backups.create('sample', 'manual');
+  const { unreadable } = await one.engine.backups.list();
+  assert.deepEqual(unreadable.map(({ id, error }) => [id, error.code, error.path]), [[record.id, 'CORRUPT', join(dir, 'backup.json')]]);
+  writeFileSync(join(dir, 'backup.json'), json);
+  assert.deepEqual((await one.engine.backups.verify('sample', record.id)).damages, []);
+});
+
+test('[1.25] a leftover that cannot be removed does not keep backups from being made', async (t) => {
+  const one = await populated(t);
+  await one.engine.backups.create('sample', 'manual');
+  const stuck = join(one.dataDir, 'backups', 'sample', '20260101T000000001Z-3.new');
+  mkdirSync(stuck);
+  writeFileSync(join(stuck, 'CURRENT'), 'half');
+  one.env.fail = (call, path) => {
+    if (call === 'unlink' && path.startsWith(stuck)) throw new CairnError('PERMISSION', 'injected', { path });
+  };
+  await one.engine.backups.create('sample', 'manual');
+  assert.equal((await one.engine.backups.list()).backups.length, 2);
 });
 
 test('[1.28] retention by count, age and size', async (t) => {

@@ -132,7 +132,7 @@ export const mutants: readonly Mutant[] = [
   { name: 'a flush forgets the deletes of older rows', file: 'src/index/publisher.ts', from: '  if (live === null || !hasAny(diedBetween(published, live, entry.docs))) return entry;\n', to: '  if (published !== live || !hasAny([])) return entry;\n', scenario: 'commit, flush' },
   { name: 'links of log files in a backup are not synced', file: 'src/backup/create.ts', from: '      await this.#env.syncDir(join(this.#dir, WAL_DIRECTORY));\n', to: '', scenario: 'backup, made' },
   { name: 'backup.json is written before the files it names', file: 'src/backup/create.ts', from: '      await this.#ownFiles();\n', to: '      await this.#finish(id, createdAt);\n      await this.#ownFiles();\n', scenario: 'backup, made' },
-  { name: 'a backup is removed without first ceasing to be one', file: 'src/backup/shelf.ts', from: '  await env.unlink(join(dir, BACKUP_FILE));\n  await env.syncDir(dir);\n', to: '', scenario: 'backup, made' },
+  { name: 'a backup is removed without first ceasing to be one', file: 'src/backup/shelf.ts', from: '  await moveFile(env, dir, dirname(dir), leaving);\n  await removeTree(env, join(dirname(dir), leaving));\n', to: '  await removeTree(env, dir);\n', scenario: 'backup, made' },
   { name: 'half-made backups are not swept', file: 'src/backup/shelf.ts', from: '    await removeTree(env, dir);\n    swept', to: '    swept', scenario: 'backup, made' },
   { name: 'a new shelf is not synced into its parent', file: 'src/backup/files.ts', from: '    await env.syncDir(parent);\n', to: '', scenario: 'backup, made' },
   { name: 'a restore swaps without an intent', file: 'src/backup/restoration.ts', from: '      await commitSwap(env, job, intent, lease);\n', to: '', scenario: 'backup, restored' },
