@@ -1,6 +1,5 @@
 /** The owners over the real engine, ingest workers and watcher, in a temporary data directory. */
 import assert from 'node:assert/strict';
-import { execFileSync } from 'node:child_process';
 import { lstatSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, realpathSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
@@ -19,6 +18,7 @@ import { WorkQueue } from '../../../daemon/owner/work-queue.ts';
 import { WorkerWatcher } from '../../../daemon/watch/worker-watcher.ts';
 import type { IndexOwner } from '../../../daemon/handlers/services.ts';
 import { PATIENCE_MS } from '../../support/cli.ts';
+import { git } from '../../support/trees.ts';
 
 // As daemon/main.ts does for its threads, and for the same reason.
 setFlagsFromString('--no-concurrent-sparkplug');
@@ -112,7 +112,7 @@ export class RealDaemon {
   }
 
   git(...args: readonly string[]): void {
-    execFileSync('git', ['-c', 'user.name=t', '-c', 'user.email=t@example.com', '-c', 'init.defaultBranch=main', '-c', 'commit.gpgsign=false', ...args], { cwd: this.root, stdio: 'ignore' });
+    git(this.root, ...args);
   }
 
   /** Regular files of the tree with size and mtime; nothing is left out but `.git`. */

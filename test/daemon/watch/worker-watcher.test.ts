@@ -1,5 +1,4 @@
 import assert from 'node:assert/strict';
-import { execFileSync } from 'node:child_process';
 import { mkdirSync, realpathSync, renameSync, rmSync, symlinkSync, unlinkSync, utimesSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
@@ -7,6 +6,7 @@ import test, { type TestContext } from 'node:test';
 import { WorkerWatcher, type WorkerWatcherOptions } from '../../../daemon/watch/worker-watcher.ts';
 import { checkLeaks } from '../../support/leaks.ts';
 import { tempDir } from '../../support/temp-dir.ts';
+import { git } from '../../support/trees.ts';
 import { Recorder } from './recorder.ts';
 
 checkLeaks();
@@ -29,10 +29,6 @@ async function watching(t: TestContext, prepare: (root: string) => void = () => 
   };
   return { root, watcher, handle, recorder, write };
 }
-
-const git = (root: string, ...args: readonly string[]): void => {
-  execFileSync('git', ['-c', 'user.name=t', '-c', 'user.email=t@t', '-c', 'init.defaultBranch=main', '-c', 'commit.gpgsign=false', ...args], { cwd: root, stdio: 'ignore' });
-};
 
 test('[5.4] create, edit, atomic save, rename, delete are named', async (t) => {
   const { root, recorder, write } = await watching(t, (dir) => writeFileSync(join(dir, 'old.ts'), 'old'));
