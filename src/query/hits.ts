@@ -5,7 +5,7 @@ import type { QueryPlan } from './query-plan.ts';
 import type { Scratch } from './scratch.ts';
 import type { PartQuery } from './statistics.ts';
 import type { SearchHit } from './types.ts';
-import { CHUNK_VECTOR_WEIGHT, FEATURES, FURTHER_CHUNK, RARE_WORD, type WeightSet } from './weights.ts';
+import { CHUNK_VECTOR_WEIGHT, FEATURES, FURTHER_CHUNK, RARE_WORD, STEM_SHARE, type WeightSet } from './weights.ts';
 
 export interface RankContext {
   readonly plan: QueryPlan;
@@ -54,13 +54,18 @@ function scoreFile(candidate: Candidate, { plan, scratch, isRareWord }: RankCont
   for (let i = 0; i < weights.length; i++) sum += (weights[i] as number) * (features[i] as number);
   const holdsRareWord = isRareWord && holdsFirstWord(candidate, scratch);
   const penalty = candidate.fileMatch || holdsRareWord ? 1 : sidePenalty(query.columns.sideFiles(local), plan.lifted);
-  const bonus = (isExact(candidate, plan) ? 1 : holdsRareWord ? RARE_WORD.share : 0) * total;
+  const bonus = (isExact(candidate, plan) ? exactShare(candidate) : holdsRareWord ? RARE_WORD.share : 0) * total;
   return { candidate, score: (sum + bonus) * penalty, plainScore: sum * penalty, penalty };
 }
 
 /** One word that is exactly a file's name, or exactly a definition in it, stands above whatever else the features say [6.7]. */
 function isExact(candidate: Candidate, plan: QueryPlan): boolean {
   return candidate.fileMatch || (plan.isSingleWord && plan.isSymbol && (candidate.nameMatch > 0 || candidate.stemMatch > 0));
+}
+
+/** A file that only bears the name comes after those that define it. */
+function exactShare({ fileMatch, nameMatch }: Candidate): number {
+  return fileMatch || nameMatch > 0 ? 1 : STEM_SHARE;
 }
 
 /** The first term of a word is the whole word. */
