@@ -69,7 +69,7 @@ test('files are 0600, directories 0700', async (t) => {
   assert.equal((await env.stat(join(dir, 'a')))?.kind, 'directory');
 });
 
-test('a directory that cannot be made is a typed error, also where the kernel says that its parent is not there', { skip: process.platform !== 'linux' && 'needs /proc', timeout: 30_000 }, async (t) => {
+test('a directory that cannot be made is a typed error, also where the kernel says that its parent is not there', { skip: process.platform !== 'linux' && 'needs /proc', timeout: 120_000 }, async (t) => {
   await assert.rejects(env.mkdir('/proc/cairn-test/a'), code('NOT_FOUND', 'PERMISSION'));
   const dir = tempDir(t);
   writeFileSync(join(dir, 'file'), '');
@@ -95,7 +95,7 @@ test('a symbolic link in the place of a file is never followed', async (t) => {
   assert.equal(readFileSync(join(dir, 'secret'), 'utf8'), 'secret', 'a replacement takes the name, not the target');
 });
 
-test('a directory or a pipe in the place of a file is damage, and nothing waits for its other end', { timeout: 30_000 }, async (t) => {
+test('a directory or a pipe in the place of a file is damage, and nothing waits for its other end', { timeout: 120_000 }, async (t) => {
   const dir = tempDir(t);
   mkdirSync(join(dir, 'folder'));
   execFileSync('mkfifo', [join(dir, 'pipe')]);
