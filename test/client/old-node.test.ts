@@ -34,7 +34,7 @@ test('the library needs nothing that Node 20 lacks', async (t) => {
     const client = await connect({ dataDir: ${JSON.stringify(dataDir)}, spawn: 'never' });
     const { ok } = await client.health();
     client.close();
-    console.log(ok, (await client.closed).code);
+    console.log(String(ok), (await client.closed).code);
     await fake.stop();`;
   const { stdout } = await promisify(execFile)(process.execPath, ['--input-type=module', '--eval', script]);
   assert.equal(stdout, 'true DAEMON_UNREACHABLE\n');

@@ -4,7 +4,7 @@
  */
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { mkdtempSync, readFileSync, realpathSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -25,7 +25,7 @@ export class Sandbox {
   readonly env: NodeJS.ProcessEnv;
 
   constructor(extraEnv: NodeJS.ProcessEnv = {}) {
-    this.dir = mkdtempSync(join(tmpdir(), 'cairn-e2e-'));
+    this.dir = realpathSync(mkdtempSync(join(tmpdir(), 'cairn-e2e-')));
     this.dataDir = join(this.dir, 'data');
     const { XDG_RUNTIME_DIR: _runtime, ...inherited } = process.env;
     this.env = { ...inherited, CAIRN_DATA_DIR: this.dataDir, NO_COLOR: '1', ...extraEnv };
