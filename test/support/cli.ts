@@ -27,8 +27,7 @@ export class Sandbox {
   constructor(extraEnv: NodeJS.ProcessEnv = {}) {
     this.dir = realpathSync(mkdtempSync(join(tmpdir(), 'cairn-e2e-')));
     this.dataDir = join(this.dir, 'data');
-    const { XDG_RUNTIME_DIR: _runtime, ...inherited } = process.env;
-    this.env = { ...inherited, CAIRN_DATA_DIR: this.dataDir, NO_COLOR: '1', ...extraEnv };
+    this.env = { ...ownEnvironment(), CAIRN_DATA_DIR: this.dataDir, NO_COLOR: '1', ...extraEnv };
   }
 
   path(...parts: readonly string[]): string {
@@ -86,6 +85,11 @@ export class Sandbox {
     }
     rmSync(this.dir, { recursive: true, force: true, maxRetries: 5 });
   }
+}
+
+/** The environment of the tests without what would lead elsewhere, or is a setting of the person who runs them. */
+export function ownEnvironment(): NodeJS.ProcessEnv {
+  return Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith('CAIRN_') && !['XDG_RUNTIME_DIR', 'NODE_TEST_CONTEXT'].includes(name)));
 }
 
 export function isAlive(pid: number): boolean {

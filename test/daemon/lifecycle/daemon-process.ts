@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { readRegistration, resolveEndpoint, type Endpoint } from '../../../daemon/protocol/endpoint.ts';
-import { PATIENCE_MS } from '../../support/cli.ts';
+import { ownEnvironment, PATIENCE_MS } from '../../support/cli.ts';
 import { tempDir } from '../../support/temp-dir.ts';
 import { RawClient } from '../rpc/harness.ts';
 
@@ -62,8 +62,7 @@ export class DaemonBox {
   }
 
   spawn(args: readonly string[] = [], env: NodeJS.ProcessEnv = {}): DaemonProcess {
-    const { XDG_RUNTIME_DIR: _runtime, NODE_TEST_CONTEXT: _context, ...inherited } = process.env;
-    const child = spawn(process.execPath, [WORKER, ...args], { env: { ...inherited, CAIRN_DATA_DIR: this.dataDir, ...env }, stdio: ['ignore', 'pipe', 'pipe'] });
+    const child = spawn(process.execPath, [WORKER, ...args], { env: { ...ownEnvironment(), CAIRN_DATA_DIR: this.dataDir, ...env }, stdio: ['ignore', 'pipe', 'pipe'] });
     const daemon = new DaemonProcess(child);
     this.#processes.push(daemon);
     return daemon;
