@@ -417,7 +417,7 @@ export class Engine {
   /** A swap that a failing disk has cut off is carried through before the index is used again. */
   async #finishSwap(slot: Slot): Promise<void> {
     if (slot.isSwapping !== true) return;
-    await finishRestores(this.#env, this.#dataDir, this.#lease);
+    await finishRestores(this.#env, this.#dataDir, slot.directory, this.#lease);
     this.#unfinished = this.#unfinished.filter(({ directory }) => directory !== slot.directory);
     slot.isSwapping = false;
   }

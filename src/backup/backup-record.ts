@@ -60,6 +60,7 @@ const ID = /^[0-9]{8}T[0-9]{9}Z-[0-9]{1,16}$/;
 export const INDEX_NAME = /^[a-z0-9][a-z0-9._-]{0,63}$/;
 const TIMELINE = /^[0-9]{8}T[0-9]{9}Z$/;
 const CHECKSUM = /^[0-9a-f]{8}$/;
+const DAMAGED_HINT = 'It stays where it is and is not used; see the others with: cairn backup list';
 
 export const isBackupId = (name: string): boolean => ID.test(name);
 export const isIndexName = (name: string): boolean => INDEX_NAME.test(name);
@@ -111,14 +112,14 @@ function parse(text: string, path: string): unknown {
   try {
     return JSON.parse(text);
   } catch (cause) {
-    throw new CairnError('CORRUPT', `${path}: the content is no JSON`, { path, offset: 0, cause });
+    throw new CairnError('CORRUPT', `${path}: the content is no JSON`, { path, offset: 0, cause, hint: DAMAGED_HINT });
   }
 }
 
 function requireChecksum(text: string, checksum: string, path: string): void {
   const head = `{\n "checksum": "${checksum}",`;
   const content = text.startsWith(head) && text.endsWith('\n') ? `{${text.slice(head.length, -1)}` : null;
-  if (content === null || checksumHex(crc32(Buffer.from(content))) !== checksum) throw new CairnError('CORRUPT', `${path}: the file fails its checksum`, { path, offset: 0 });
+  if (content === null || checksumHex(crc32(Buffer.from(content))) !== checksum) throw new CairnError('CORRUPT', `${path}: the file fails its checksum`, { path, offset: 0, hint: DAMAGED_HINT });
 }
 
 function requireComplete(fields: JsonFields, path: string): true {

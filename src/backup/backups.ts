@@ -144,7 +144,9 @@ export class Backups {
     requireRules(rules);
     return this.#act(name, async () => {
       const { env, lease, audit, root } = this.#host;
-      const { backups } = await readShelf(env, root, name);
+      const { backups, unreadable } = await readShelf(env, root, name);
+      const isKnown = backups.length + unreadable.length > 0 || this.#host.list().some((entry) => entry.name === name);
+      if (!isKnown) throw new CairnError('NOT_FOUND', `there is no index '${name}', and no backup of one`, { hint: 'cairn backup list shows all backups.' });
       const wanted = await candidates(env, backups, rules);
       const newest = backups.at(-1);
       if (wanted.length === 0 || newest === undefined) {

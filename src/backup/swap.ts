@@ -95,11 +95,14 @@ export async function undoSwap(env: Env, dataDir: string, jobDir: string, intent
   }
 }
 
-/** Carries through what was committed, while the index concerned is closed. */
-export async function finishRestores(env: Env, dataDir: string, lease: WriterLease): Promise<void> {
+/** Carries through what was committed for one directory, while its index is closed. Those of others, which may be under way, are left alone. */
+export async function finishRestores(env: Env, dataDir: string, directory: string, lease: WriterLease): Promise<void> {
   for (const jobDir of await jobs(env, dataDir)) {
-    const intent = await readIntent(env, jobDir);
-    if (intent !== null) await carryThrough(env, dataDir, jobDir, intent, lease);
+    const intent = await readIntent(env, jobDir).catch((error: unknown) => {
+      if (isCairnError(error, 'CORRUPT', 'TRUNCATED', 'NEWER_FORMAT', 'UNSUPPORTED')) return null; // reported at the start
+      throw error;
+    });
+    if (intent?.directory === directory) await carryThrough(env, dataDir, jobDir, intent, lease);
   }
 }
 

@@ -260,6 +260,7 @@ test('[1.28] retention by count, age and size', async (t) => {
   assert.deepEqual(await left(), [ids[5]]);
   assert.deepEqual((await backups.verify('sample', null)).damages, []);
   await assert.rejects(async () => backups.prune('sample', {}, false), (error) => isCairnError(error, 'INVALID_ARGUMENT'));
+  await assert.rejects(backups.prune('smaple', { keep: 1 }, false), (error) => isCairnError(error, 'NOT_FOUND'));
   await assert.rejects(async () => backups.prune('sample', { keep: 0 }, false), (error) => isCairnError(error, 'INVALID_ARGUMENT'));
 });
 

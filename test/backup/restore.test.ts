@@ -320,6 +320,9 @@ test('[1.30] a committed restore that a failing disk keeps from its end at the s
   assert.match(one.engine.unsettled.join(), /a restore of 'sample' is not finished: injected/);
   assert.equal(one.engine.entry('sample')?.error?.code, 'IO');
   await assert.rejects(one.index(), (error) => isCairnError(error, 'IO'));
+  const broken = join(one.dataDir, 'restoring', '0123456789abcdef'); // somebody else's
+  mkdirSync(broken);
+  writeFileSync(join(broken, 'swap'), 'garbage');
   await one.commit({ x: 1 }, 'other');
   one.env.fail = () => undefined;
   assert.deepEqual(await one.content(), saved);
