@@ -12,13 +12,17 @@ import type { Style } from '../style.ts';
 import { targetRef } from '../target.ts';
 import type { TargetOptions } from '../target.ts';
 
-type IndexReport = IndexStatus | (IndexSummary & { readonly error: string });
+/** `error`: why it cannot be opened right now; null: it is not open, and nobody needs it. */
+type IndexReport = IndexStatus | (IndexSummary & { readonly error: string | null });
+
+/** The daemon opens so many by itself; looking at more must not load them all. */
+const OPENED_TO_LOOK = 16;
 
 export async function statusCommand(io: Io, target: string | undefined, options: CommonOptions & TargetOptions): Promise<ExitCode> {
   return withClient(io, options, async (client) => {
     const daemon = await client.status({ signal: io.signal });
     const one = target !== undefined || options.index !== undefined || options.root !== undefined;
-    const indexes = one ? [await client.indexStatus(await targetRef(client, io, target, options), { signal: io.signal })] : await allIndexes(client, daemon, io);
+    const indexes = one ? [await client.indexStatus(await targetRef(client, io, target, options), { signal: io.signal })] : await allIndexes(client, daemon, io.signal);
     const { indexes: _summaries, failed, ...process } = daemon;
     if (options.json === true) writeJson(io, { daemon: process, indexes, failed });
     else io.stdout.write(renderStatus(daemon, indexes, styleFor(io, options)));
@@ -26,11 +30,13 @@ export async function statusCommand(io: Io, target: string | undefined, options:
   }, { isRepeatable: true });
 }
 
-/** The full status of each index; one that cannot be opened right now is shown by what the daemon knows of it. */
-function allIndexes(client: CairnClient, daemon: DaemonStatus, io: Io): Promise<IndexReport[]> {
+/** The full status of each index; one that cannot be opened right now, or is not open among many, is shown by what the daemon knows of it. */
+export function allIndexes(client: Pick<CairnClient, 'indexStatus'>, daemon: DaemonStatus, signal: AbortSignal): Promise<IndexReport[]> {
+  const areMany = daemon.indexes.length > OPENED_TO_LOOK;
   return Promise.all(daemon.indexes.map(async (summary) => {
+    if (areMany && summary.state === 'opening') return { ...summary, error: null };
     try {
-      return await client.indexStatus({ index: summary.index }, { signal: io.signal });
+      return await client.indexStatus({ index: summary.index }, { signal });
     } catch (error) {
       if (!(error instanceof ClientError) || error.code === 'CANCELLED' || error.code === 'DAEMON_UNREACHABLE') throw error;
       return { ...summary, error: error.message };
@@ -60,9 +66,10 @@ function checked({ files, bytes: read, damaged, due, lastError }: NonNullable<Da
 function renderIndex(index: IndexReport, style: Style): string {
   const paint = index.state === 'ready' ? style.good : index.state === 'degraded' || index.state === 'failed' ? style.bad : style.warn;
   const title = `${style.bold(oneLine(index.index))}  ${paint(index.state)}  ${style.path(oneLine(index.root ?? '(no source root)'))}\n`;
-  const lines: [string, string][] = [['  content', `${plural(index.docs, 'file')}, ${plural(index.chunks, 'chunk')}, ${bytes(index.diskBytes)} on disk`]];
-  if ('error' in index) lines.push(['  error', oneLine(index.error)]);
-  else lines.push(...details(index));
+  const isUnknown = 'error' in index && index.error === null;
+  const lines: [string, string][] = isUnknown ? [] : [['  content', `${plural(index.docs, 'file')}, ${plural(index.chunks, 'chunk')}, ${bytes(index.diskBytes)} on disk`]];
+  if (!('error' in index)) lines.push(...details(index));
+  else if (index.error !== null) lines.push(['  error', oneLine(index.error)]);
   for (const reason of index.reasons) lines.push(['  note', oneLine(reason)]);
   return title + fields(lines);
 }
