@@ -95,11 +95,11 @@ export async function listCommand(io: Io, options: CommonOptions): Promise<ExitC
     else {
       const rows = result.indexes.map((index) => [oneLine(index.index), index.state, count(index.docs), count(index.chunks), bytes(index.diskBytes), oneLine(index.root ?? '-')]);
       if (rows.length > 0) io.stdout.write(table([['INDEX', 'STATE', 'FILES', 'CHUNKS', 'SIZE', 'ROOT'], ...rows]));
-      else io.stderr.write('no indexes yet; make one with: cairn index DIR\n');
       // An older daemon tells of none.
       const orphans = (result.orphans ?? []).filter(({ what }) => what === 'no-metadata');
+      if (rows.length + orphans.length + result.failed.length === 0) io.stderr.write('no indexes yet; make one with: cairn index DIR\n');
       for (const { path } of orphans) io.stderr.write(`${styleFor(io, options, 'stderr').warn('orphan')} ${oneLine(path)} has no metadata.json; adopt it with: cairn import ${oneLine(path)}\n`);
-      for (const index of result.failed) io.stderr.write(`${styleFor(io, options, 'stderr').bad('failed')} ${oneLine(index.index)}: ${oneLine(index.reason)}\n`);
+      for (const index of result.failed) io.stderr.write(`${styleFor(io, options, 'stderr').bad('failed')} ${oneLine(index.index)}: ${oneLine(index.reason)}\n${index.hint === undefined ? '' : `  ${oneLine(index.hint)}\n`}`);
     }
     return result.failed.length > 0 ? EXIT.damaged : EXIT.ok;
   }, { isRepeatable: true });
