@@ -29,7 +29,7 @@ export async function compose(core: DaemonCore): Promise<Composition> {
   const { config, endpoint, log, lock } = core;
   const env = nodeEnv();
   const [engine, embedding] = await Promise.all([
-    Engine.open({ dataDir: endpoint.dataDir, lease: leaseOf(lock), options: indexOptionsOf(config.values), env, ...(await backupDirectory(config.values['backup.directory'])) }),
+    Engine.open({ dataDir: endpoint.dataDir, lease: leaseOf(lock), options: indexOptionsOf(config.values), env, ...(await backupDirectory(core, config.values['backup.directory'])) }),
     loadEmbedder(config.values['embedder.model']),
   ]);
   if (embedding.problem !== null) core.warn(embedding.problem);
@@ -83,14 +83,15 @@ function indexOptionsOf(values: ConfigValues): Partial<IndexOptions> {
   };
 }
 
-/** By its real path: below it no link is followed. */
-async function backupDirectory(path: string): Promise<{ readonly backupDir?: string }> {
+/** By its real path: below it no link is followed. A disk that is away costs backups, nothing else; they go on when it is back. */
+async function backupDirectory(core: DaemonCore, path: string): Promise<{ readonly backupDir?: string }> {
   if (path === '') return {};
   if (!isAbsolute(path)) throw new CairnError('INVALID_CONFIG', `backup.directory must be an absolute path, got ${JSON.stringify(path)}`);
   try {
     return { backupDir: await realpath(path) };
   } catch (cause) {
-    throw new CairnError('INVALID_CONFIG', `backup.directory: ${path} is not there: ${messageOf(cause)}`, { path, cause, hint: 'Make the directory, or leave the setting empty.' });
+    core.warn(`backup.directory: ${path} is not there, so no backups can be made or read: ${messageOf(cause)}`);
+    return { backupDir: path };
   }
 }
 

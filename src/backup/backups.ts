@@ -150,7 +150,7 @@ export class Backups {
       const wanted = await candidates(env, backups, rules);
       const newest = backups.at(-1);
       if (wanted.length === 0 || newest === undefined) {
-        if (!isDryRun) await this.#trimArchive(name, backups);
+        if (!isDryRun) await this.#trimArchive(name, backups, unreadable);
         return { removed: [], kept: backups.length, freedBytes: 0, lastGood: null };
       }
       const good = await newestGood(env, backups, meter('verify', totalBytes(newest.record), watch));
@@ -165,7 +165,7 @@ export class Backups {
           await removeBackup(env, dir);
         }
         if (going.length > 0) await env.syncDir(join(root, name));
-        await this.#trimArchive(name, staying);
+        await this.#trimArchive(name, staying, unreadable);
       }
       return { removed: going.map(infoOf), kept: staying.length, freedBytes: sizes.total(backups) - sizes.total(staying), lastGood: good?.record.id ?? null };
     });
@@ -240,7 +240,9 @@ export class Backups {
     }
   }
 
-  async #trimArchive(name: string, staying: readonly ShelvedBackup[]): Promise<void> {
+  /** Without any backup, or beside one that cannot be read, nobody knows what the log is needed for: the disk with them may be away. */
+  async #trimArchive(name: string, staying: readonly ShelvedBackup[], unreadable: readonly UnreadableBackup[]): Promise<void> {
+    if (staying.length === 0 || unreadable.length > 0) return;
     const metadata = this.#host.list().find((entry) => entry.name === name)?.metadata ?? null;
     const current = metadata === null ? null : { timeline: timelineOf(metadata), origin: metadata.restoredFrom ?? null };
     await this.#host.archive.trim(name, staying.map(({ record }) => record), current);

@@ -1,6 +1,6 @@
 // Restores to a point in time equal the model at that point, for random points of random histories.
 import assert from 'node:assert/strict';
-import { copyFileSync, cpSync, existsSync, readdirSync, rmSync } from 'node:fs';
+import { copyFileSync, cpSync, existsSync, readdirSync, renameSync, rmSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import test from 'node:test';
 import { CairnError, isCairnError } from '../../src/util/errors.ts';
@@ -245,6 +245,33 @@ test('[1.29] the log goes to the archive before it is trimmed, and stays where t
   await turn(13);
   assert.deepEqual((await restored(one, { toLsn: 13 })).content, { a: 13 });
   assert.ok(existsSync(archive));
+});
+
+test('[1.29] pruning takes nothing from the archive while backups are not there or cannot be read: the disk with them may be away', async (t) => {
+  const one = await newSample(t, { options: { archive: true } });
+  const { backups } = one.engine;
+  const turn = async (version: number): Promise<void> => {
+    await one.commit({ a: version });
+    await (await one.index()).persist('test');
+  };
+  await turn(1);
+  const first = await backups.create('sample', 'manual');
+  for (let n = 2; n <= 4; n++) await turn(n);
+  await backups.restore({ index: 'sample', backup: first.record.id });
+  for (let n = 5; n <= 7; n++) await turn(n);
+  const archived = (): string[] => readdirSync(join(one.dataDir, 'archive', 'sample'), { recursive: true }).map(String).sort();
+  const before = archived();
+  assert.equal(before.filter((name) => !name.endsWith('.wal')).length, 2, 'two histories');
+  const shelf = join(one.dataDir, 'backups', 'sample');
+  renameSync(shelf, `${one.dataDir}/away`);
+  await backups.prune('sample', { keep: 1 }, false);
+  assert.deepEqual(archived(), before);
+  renameSync(`${one.dataDir}/away`, shelf);
+  renameSync(join(first.dir, 'backup.json'), join(first.dir, 'backup.json.away'));
+  await backups.prune('sample', { keep: 5 }, false);
+  assert.deepEqual(archived(), before);
+  renameSync(join(first.dir, 'backup.json.away'), join(first.dir, 'backup.json'));
+  assert.deepEqual((await restored(one, { backup: first.record.id })).content, { a: 1 });
 });
 
 test('[1.29] restores to a point while the log moves to the archive', async (t) => {

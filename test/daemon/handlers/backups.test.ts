@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import type { ProgressParams } from '../../../daemon/protocol/types.ts';
 import { checkLeaks } from '../../support/leaks.ts';
+import { tempDir } from '../../support/temp-dir.ts';
 import { Composed } from './composed.ts';
 
 checkLeaks();
@@ -160,4 +161,19 @@ describe('backup/*', () => {
     assert.ok(backups.directories.every((path) => !existsSync(path)));
     assert.equal((await daemon.error('index/delete', { ...ref, purge: true, withBackups: true })).data.code, 'NOT_FOUND');
   });
+});
+
+test('a directory for backups that is away costs backups, nothing else, and they go on when it is back', async (t) => {
+  const away = join(tempDir(t), 'disk');
+  const composed = await Composed.start([`backup.directory=${away}`, 'watch.enabled=false']);
+  try {
+    await composed.call('index/create', { root: composed.root, name: 'pebble', wait: true });
+    const error = await composed.error('backup/create', ref);
+    assert.deepEqual([error.data.code, error.data.path], ['NOT_FOUND', away]);
+    mkdirSync(away);
+    const { backup } = await composed.call('backup/create', ref);
+    assert.ok(backup.path.startsWith(away));
+  } finally {
+    await composed.close();
+  }
 });
