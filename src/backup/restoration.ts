@@ -7,7 +7,8 @@
  * An error before the intent leaves the index as it was; one after it is undone where the disk allows it.
  */
 import { join } from 'node:path';
-import { WAL_DIRECTORY } from '../format/file-names.ts';
+import type { Env } from '../env/env.ts';
+import { parseFileName, WAL_DIRECTORY } from '../format/file-names.ts';
 import { readMetadata } from '../index/index-directory.ts';
 import { timelineOf } from '../index/metadata.ts';
 import type { DurableIndex, IndexMetadata } from '../index/types.ts';
@@ -16,7 +17,7 @@ import { listWalFiles, type WalFileInfo } from '../wal/wal-files.ts';
 import { isIndexName } from './backup-record.ts';
 import type { BackupInfo } from './backups.ts';
 import { totalBytes } from './check.ts';
-import { discard, type Watch } from './files.ts';
+import { discard, namesIn, type Watch } from './files.ts';
 import { backupAt, locateBackup } from './foreign.ts';
 import type { BackupHost } from './host.ts';
 import { prepareRestore, type PreparedRestore, type RestorePoint } from './restore.ts';
@@ -42,7 +43,7 @@ export interface RestoreResult extends PreparedRestore {
   readonly backup: string;
   /** Backup that the replaced state is in; null when there was none, or it could not be read. */
   readonly savedAs: string | null;
-  /** Directory that the replaced files were moved to; null when all of them are in `savedAs`. */
+  /** Directory that the replaced files were moved to; null when all of them are in `savedAs`, or there were none. */
   readonly keptAt: string | null;
 }
 
@@ -173,16 +174,18 @@ export class Restoration {
     const { env, dataDir, lease, audit, exchange } = this.#host;
     const saved = await this.#saveCurrent();
     const trash = `${this.#target}-restored-over-${Math.floor(env.clock.now())}-${env.random.bytes(3).toString('hex')}`;
-    let hadOld = false;
+    let keptAt: string | null = null;
     await audit({ action: 'backup-restore', index: this.#target, detail: `${backup.record.id} LSN ${prepared.lsn}${saved === null ? '' : `, before: ${saved}`}` });
     await exchange(this.#target, async (directory) => {
       requireComponent(directory);
       this.#requireTarget(); // once more: it was free when the restore began
-      hadOld = (await env.stat(join(dataDir, 'indexes', directory))) !== null;
-      return this.#swap(job, { directory, trash, dropOld: saved !== null });
+      const old = join(dataDir, 'indexes', directory);
+      const dropOld = saved !== null && (await isAllInBackup(env, old));
+      if (!dropOld && (await env.stat(old)) !== null) keptAt = join(dataDir, 'trash', trash);
+      return this.#swap(job, { directory, trash, dropOld });
     });
     lease.assertHeld();
-    return { ...prepared, index: this.#target, backup: backup.record.id, savedAs: saved, keptAt: hadOld && saved === null ? join(dataDir, 'trash', trash) : null };
+    return { ...prepared, index: this.#target, backup: backup.record.id, savedAs: saved, keptAt };
   }
 
   /** Id of the backup that the state that goes is in. What cannot be read is not lost either: its files are kept as they are. */
@@ -211,6 +214,11 @@ export class Restoration {
     }
     return 'done';
   }
+}
+
+/** False when something lies there that a backup does not hold: quarantined bytes, an old metadata.json, files of the user. */
+async function isAllInBackup(env: Env, dir: string): Promise<boolean> {
+  return (await namesIn(env, dir)).every((name) => ['metadata', 'current', 'manifest', 'segment', 'tombstones', 'wal-directory', 'temp'].includes(parseFileName(name)?.kind ?? ''));
 }
 
 /** What is in the backup's own log counts as before it. */

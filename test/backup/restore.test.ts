@@ -60,6 +60,20 @@ test('[1.30] --as makes another index and leaves the first alone; two never foll
   await assert.rejects(one.engine.backups.restore({ index: 'sample', as: 'before' }), (error) => isCairnError(error, 'ALREADY_EXISTS'));
 });
 
+test('[1.30] what a restore replaces and no backup holds is kept: quarantined bytes, files of the user', async (t) => {
+  const one = await populated(t);
+  await one.engine.backups.create('sample', 'manual');
+  const dir = join(one.dataDir, 'indexes', 'sample');
+  assert.equal((await one.engine.backups.restore({ index: 'sample' })).keptAt, null);
+  mkdirSync(join(dir, 'quarantine'));
+  writeFileSync(join(dir, 'quarantine', 'CURRENT.1'), 'damaged');
+  writeFileSync(join(dir, 'notes.txt'), 'mine');
+  const { keptAt, savedAs } = await one.engine.backups.restore({ index: 'sample' });
+  assert.ok(keptAt !== null && savedAs !== null);
+  assert.deepEqual([readFileSync(join(keptAt, 'quarantine', 'CURRENT.1'), 'utf8'), readFileSync(join(keptAt, 'notes.txt'), 'utf8')], ['damaged', 'mine']);
+  assert.deepEqual(await one.content(), OLD);
+});
+
 test('[1.30] --as never replaces an index that was made while the restore was prepared', async (t) => {
   const one = await populated(t);
   await one.engine.backups.create('sample', 'manual');
