@@ -101,11 +101,19 @@ test('[3.12] a missing metadata.json is taken from its mirror in the manifest, e
   const { dir, model } = await anIndex(t, 'mirror');
   const original = JSON.parse(readFileSync(join(dir, 'metadata.json'), 'utf8')) as Record<string, unknown>;
   rmSync(join(dir, 'metadata.json'));
-  const engine = await openEngine(t, tempDir(t));
+  const dataDir = tempDir(t);
+  const own = join(dataDir, 'indexes', 'own');
+  cpSync(dir, own, { recursive: true });
+  const engine = await openEngine(t, dataDir);
   const report = await engine.adopt({ path: dir });
   assert.deepEqual([report.metadataFrom, report.docs], ['manifest', model.size]);
   const { checksum: _, ...rest } = original;
-  assert.deepEqual({ ...(await engine.get('mirror')).metadata }, rest);
+  const { timeline, ...copied } = (await engine.get('mirror')).metadata;
+  assert.deepEqual(copied, rest);
+  assert.match(timeline ?? '', /^\d{8}T\d{9}Z$/, 'from elsewhere: a history of its own');
+  await engine.delete('mirror', { purge: true });
+  await engine.adopt({ path: own });
+  assert.deepEqual({ ...(await engine.get('mirror')).metadata }, rest, 'it is the one that was here');
   await assert.rejects(engine.adopt({ path: dir, name: 'other', dimension: 5 }), { code: 'INVALID_ARGUMENT', message: /dimension: the index was made with 4, not 5/ });
 });
 
