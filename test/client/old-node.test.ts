@@ -31,7 +31,7 @@ test('the library needs nothing that Node 20 lacks', async (t) => {
     const { FakeDaemon } = await import(${module('fake-daemon.ts')});
     const fake = await FakeDaemon.start(${JSON.stringify(dataDir)});
     fake.answer('daemon/health', () => ({ ok: true }));
-    const client = await connect({ dataDir: ${JSON.stringify(dataDir)}, spawn: 'never' });
+    const client = await connect({ dataDir: ${JSON.stringify(dataDir)}, spawn: 'never', env: {} });
     const { ok } = await client.health();
     client.close();
     console.log(String(ok), (await client.closed).code);
