@@ -12,11 +12,12 @@ import { STORAGE_TREE, writeTree } from '../support/trees.ts';
 checkLeaks();
 const hasNeovim = spawnSync('nvim', ['--version']).status === 0;
 
-function neovim(args: Readonly<Record<string, string>>): Promise<{ code: number; output: string; errors: string }> {
+/** `home`: where it may keep its log. */
+function neovim(home: string, args: Readonly<Record<string, string>>): Promise<{ code: number; output: string; errors: string }> {
   return new Promise((resolve) => {
     const script = join(projectRoot, 'test', 'support', 'neovim-client.lua');
     const named = Object.fromEntries(Object.entries(args).map(([name, value]) => [`CAIRN_TEST_${name}`, value]));
-    const child = spawn('nvim', ['--headless', '--clean', '-c', `luafile ${script}`], { env: { ...process.env, ...named } });
+    const child = spawn('nvim', ['--headless', '--clean', '-c', `luafile ${script}`], { env: { ...process.env, HOME: home, XDG_CONFIG_HOME: home, XDG_CACHE_HOME: home, XDG_DATA_HOME: home, XDG_STATE_HOME: home, ...named } });
     let output = '';
     let errors = '';
     child.stdout.setEncoding('utf8').on('data', (text: string) => (output += text));
@@ -35,7 +36,7 @@ describe('Neovim as a client', { skip: hasNeovim ? false : 'nvim is not installe
     writeTree(root, STORAGE_TREE);
     await sandbox.json(['index', root, '--wait']);
     const { socket, tokenFile } = liveEndpoint(resolveEndpoint(sandbox.env));
-    const result = await neovim({ SOCKET: socket, TOKEN_FILE: tokenFile, ROOT: root, QUERY: 'merge sorted tables' });
+    const result = await neovim(sandbox.dir, { SOCKET: socket, TOKEN_FILE: tokenFile, ROOT: root, QUERY: 'merge sorted tables' });
     assert.equal(result.code, 0, result.errors);
     const answer = JSON.parse(result.output) as { protocol: number; hits: { path: string }[]; state: string };
     assert.equal(answer.protocol, 1);
