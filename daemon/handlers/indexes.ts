@@ -147,10 +147,20 @@ const NEVER = new AbortController().signal;
 
 async function open(owners: IndexOwners, embedder: QueryEmbedder, request: IndexOpenParams, context: RequestContext): Promise<IndexRunResult> {
   const started = performance.now();
-  const existing = (await owners.find(request.root)) ?? (request.enclosing === true ? await enclosing(owners, request.root, context.signal) : null);
+  const existing = (await find(owners, request.root)) ?? (request.enclosing === true ? await enclosing(owners, request.root, context.signal) : null);
   if (existing !== null) requireSame(existing, request);
   const owner = existing ?? (await createOrFind(owners, embedder, request));
   return runResult(owner, await covered(owner, request, context), started, existing === null);
+}
+
+/** One that is being deleted just now is no index: a new one is made. */
+async function find(owners: IndexOwners, root: string): Promise<IndexOwner | null> {
+  try {
+    return await owners.find(root);
+  } catch (error) {
+    if (error instanceof CairnError && error.code === 'NOT_FOUND') return null;
+    throw error;
+  }
 }
 
 /** What was asked of a new index must hold for the one that is there: never a silent other name, never vectors unasked. */
@@ -177,7 +187,7 @@ async function createOrFind(owners: IndexOwners, embedder: QueryEmbedder, reques
   try {
     return await owners.create(definition(request));
   } catch (error) {
-    const raced = error instanceof CairnError && error.code === 'ALREADY_EXISTS' ? await owners.find(request.root) : null;
+    const raced = error instanceof CairnError && error.code === 'ALREADY_EXISTS' ? await find(owners, request.root) : null;
     if (raced !== null) return raced;
     throw error;
   }

@@ -401,6 +401,18 @@ describe('methods', () => {
       assert.equal((await daemon.call('search/query', { query: 'crc32' })).hits[0]?.path, 'src/wal/checksum.ts');
     });
 
+    test('an index that is opened while it is being deleted is made again', async () => {
+      const root = join(daemon.dir, 'again');
+      mkdirSync(root);
+      daemon.write(TREE, root);
+      for (let i = 0; i < 3; i++) {
+        await daemon.call('index/open', { root, wait: true });
+        const [deleted, opened] = await Promise.all([daemon.call('index/delete', { index: 'again', purge: true }), daemon.call('index/open', { root, wait: true })]);
+        assert.deepEqual([deleted.index, opened.index, opened.created, opened.state], ['again', 'again', true, 'ready']);
+      }
+      await daemon.call('index/delete', { index: 'again', purge: true });
+    });
+
     test('[4.11] a lexical-only index works and says that it has no semantic lane', async () => {
       const root = join(daemon.dir, 'plain');
       mkdirSync(root);
