@@ -45,13 +45,16 @@ export class Connection {
   readonly #waiting: { readonly id: number; readonly pending: Pending }[] = [];
   readonly #handlers = new Map<string, Set<Handler>>();
   readonly #progress = new Map<string, (value: ProgressValue) => void>();
-  readonly #closed = Promise.withResolvers<ClientError>();
+  readonly #closed: Promise<ClientError>;
+  #tellClosed: (reason: ClientError) => void = () => undefined;
   #failure: ClientError | null = null;
   #nextId = 1;
 
   /** `socket` is connected. */
   constructor(socket: Socket, options: ConnectionOptions = {}) {
     this.#socket = socket;
+    // Not Promise.withResolvers: the library also runs in editors with Node 20.
+    this.#closed = new Promise((resolve) => (this.#tellClosed = resolve));
     const violation = (reason: string): void => this.#end(new ClientError('PROTOCOL', `the daemon sent ${reason}`, { hint: 'Is another program listening on the socket?' }));
     this.#reader = new FrameReader({ message: (message) => this.#receive(message), violation }, options.limits);
     socket.on('data', (data) => this.#reader.push(data));
@@ -82,7 +85,7 @@ export class Connection {
 
   /** Resolves, with the reason, when the connection is closed by whichever side. */
   get closed(): Promise<ClientError> {
-    return this.#closed.promise;
+    return this.#closed;
   }
 
   get isOpen(): boolean {
@@ -203,6 +206,6 @@ export class Connection {
     this.#pending.clear();
     this.#waiting.length = 0;
     for (const pending of open) pending.settle({ error: reason });
-    this.#closed.resolve(reason);
+    this.#tellClosed(reason);
   }
 }

@@ -1,6 +1,6 @@
 /**
  * Starts the daemon of this installation, detached, with its output in the daemon's log. Owns the rule that clients
- * together do not start it twice within ten seconds unless the last start succeeded.
+ * together do not start it twice within ten seconds unless the last start succeeded, nor while the process of the last start lives.
  */
 import { spawn } from 'node:child_process';
 import { closeSync, openSync, readFileSync, readSync, rmSync, statSync, statfsSync, writeFileSync } from 'node:fs';
@@ -12,9 +12,13 @@ import { freeReserveIfScarce } from '../daemon/protocol/reserve.ts';
 import { ClientError, errnoOf, unreachable } from './errors.ts';
 import { isProcessAlive } from './lock-owner.ts';
 import { distrustDirectory } from './trust.ts';
-import { daemonEntry } from './version.ts';
+import { daemonEntry, daemonNode } from './version.ts';
 
 export const SPAWN_INTERVAL_MS = 10_000;
+/** A start whose process lives is waited for so long: on a busy machine it may take more than the interval. */
+export const SLOW_START_MS = 60_000;
+/** No pid: the process of a start is not known yet. */
+const NOBODY = 0;
 /** The part of the log that an error message looks at. */
 const LOG_TAIL_BYTES = 16 * 1024;
 
@@ -28,10 +32,16 @@ const NODE_FLAGS = ['--disable-proto=throw', '--max-semi-space-size=4', '--expos
 /** For glibc: two heaps instead of one per thread, and large blocks go back to the system at once instead of being kept. */
 const MALLOC = { MALLOC_ARENA_MAX: '2', MALLOC_MMAP_THRESHOLD_: '65536', MALLOC_TRIM_THRESHOLD_: '1048576' };
 
+/**
+ * What a daemon gets of the environment of the client that happens to start it. It serves everybody, for days: how it works must not
+ * depend on whose shell it came from, and tokens that lie around there are none of its business.
+ */
+const PASSED_ON = /^(PATH|HOME|USER|LOGNAME|LANG|LC_[A-Z]+|TZ|TMPDIR|TMP|TEMP|XDG_[A-Z_]+|LD_LIBRARY_PATH|MALLOC_[A-Z_]+|ELECTRON_RUN_AS_NODE|CAIRN_[A-Z0-9_]+)$/;
+
 export interface SpawnOptions {
   readonly endpoint: Endpoint;
   readonly env: Environment;
-  /** Default: this Node; and the entry of this installation. */
+  /** Default: a Node that can run it (version.ts); and the entry of this installation. */
   readonly execPath?: string | undefined;
   readonly entry?: string | undefined;
 }
@@ -49,11 +59,13 @@ export interface Started {
   readonly settled: () => void;
 }
 
-/** null when another client started one less than ten seconds ago, which is still on its way. Fails with DAEMON_UNREACHABLE. */
+/** null when another client started one just before, which is still on its way. Fails with DAEMON_UNREACHABLE. */
 export function spawnDaemon(options: SpawnOptions): Started | null {
   const { endpoint, env } = options;
   const entry = options.entry ?? daemonEntry();
   if (entry === null) throw unreachable('the daemon is not part of this installation', { retryable: false, hint: 'Build it with: npm run build' });
+  const node = options.execPath ?? daemonNode();
+  if (node === null) throw unreachable(`the daemon needs Node.js 22.22 or newer, this is ${process.versions.node}`, { retryable: false, hint: 'Install it beside this package (npm install node@24), name one with `execPath`, or start the daemon with: cairn daemon start' });
   prepare(endpoint);
   freeReserveIfScarce(endpoint.reserveFile);
   const stamp = join(endpoint.dataDir, 'run', 'started');
@@ -61,9 +73,8 @@ export function spawnDaemon(options: SpawnOptions): Started | null {
   const logStart = sizeOf(endpoint.logFile);
   const log = openLog(endpoint.logFile, stamp);
   try {
-    // Options and test hooks of this Node are not meant for the daemon.
-    const { NODE_OPTIONS: _options, NODE_TEST_CONTEXT: _test, NODE_CHANNEL_FD: _channel, ...inherited } = env;
-    const child = spawn(options.execPath ?? process.execPath, [...NODE_FLAGS, entry], {
+    const inherited = Object.fromEntries(Object.entries(env).filter(([name]) => PASSED_ON.test(name)));
+    const child = spawn(node, [...NODE_FLAGS, entry], {
       cwd: endpoint.dataDir, detached: true, stdio: ['ignore', log, log], windowsHide: true,
       env: { ...MALLOC, ...inherited, CAIRN_DATA_DIR: endpoint.dataDir },
     });
@@ -138,24 +149,31 @@ function claim(stamp: string, logFile: string): boolean {
       assertOnItsWay(stamp, age, logFile);
       return false;
     }
+    if (age >= 0 && age < SLOW_START_MS && isStarting(stamp)) return false;
     rmSync(stamp, { force: true });
   }
   return false;
 }
 
+function isStarting(stamp: string): boolean {
+  const { pid } = readStamp(stamp);
+  return pid !== NOBODY && isProcessAlive(pid);
+}
+
 function assertOnItsWay(stamp: string, age: number, logFile: string): void {
-  const [pid = 0, logStart = 0] = readStamp(stamp).split(' ').map(Number);
-  if (!Number.isSafeInteger(pid) || pid <= 0 || isProcessAlive(pid)) return;
+  const { pid, logStart } = readStamp(stamp);
+  if (pid === NOBODY || isProcessAlive(pid)) return;
   const wait = Math.ceil((SPAWN_INTERVAL_MS - age) / 1000);
   const output = tail(logFile, logStart);
   throw unreachable(`the daemon that was started ${Math.round(age / 1000)} s ago has ended${output === '' ? '' : `: ${output}`}`, { hint: `See \`cairn daemon logs\`; it can be started again in ${wait} s.` });
 }
 
-function readStamp(stamp: string): string {
+function readStamp(stamp: string): { readonly pid: number; readonly logStart: number } {
   try {
-    return readFileSync(stamp, 'utf8');
+    const [pid = NOBODY, logStart = 0] = readFileSync(stamp, 'utf8').split(' ').map(Number);
+    return { pid: Number.isSafeInteger(pid) && pid > 0 ? pid : NOBODY, logStart };
   } catch {
-    return ''; // just removed: the start succeeded
+    return { pid: NOBODY, logStart: 0 }; // just removed: the start succeeded
   }
 }
 

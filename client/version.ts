@@ -1,5 +1,6 @@
 /** Version of this client, and where the rest of the installation lies. Works from sources, from dist and from the bundle. */
 import { existsSync, readFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 /** From client/, dist/client/ or dist/ (bundle): the first that exists. */
@@ -17,4 +18,22 @@ export function clientVersion(): string {
 export function daemonEntry(): string | null {
   const inSources = import.meta.url.endsWith('.ts');
   return find(inSources ? ['../daemon/main.ts'] : ['./daemon/main.js', '../daemon/main.js']);
+}
+
+/** What the daemon needs; as in client/bin/cairn.cjs, which must not need anything itself. */
+const WANTED_NODE = [22, 22] as const;
+
+/**
+ * The Node to run the daemon with: this one, or, where this one is too old or no plain Node (an editor's), the one that was installed
+ * with cairn. null when there is none.
+ */
+export function daemonNode(versions: Readonly<Record<string, string | undefined>> = process.versions): string | null {
+  const [major = 0, minor = 0] = (versions['node'] ?? '').split('.').map(Number);
+  const isNewEnough = major > WANTED_NODE[0] || (major === WANTED_NODE[0] && minor >= WANTED_NODE[1]);
+  if (isNewEnough && versions['electron'] === undefined) return process.execPath;
+  for (let dir = dirname(fileURLToPath(import.meta.url)); ; dir = dirname(dir)) {
+    const path = join(dir, 'node_modules', 'node', 'bin', 'node');
+    if (existsSync(path)) return path;
+    if (dir === dirname(dir)) return null;
+  }
 }

@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { WalArchive } from './backup/archive.ts';
 import { Backups } from './backup/backups.ts';
 import { finishRenames, Renaming, type RenamePlaces, type UnsettledRename } from './backup/rename.ts';
-import { finishRestores, sweepJobs } from './backup/swap.ts';
+import { finishRestores, resumeRestores, sweepJobs, type UnfinishedRestore } from './backup/swap.ts';
 import { moveFile } from './env/atomic-file.ts';
 import type { Env } from './env/env.ts';
 import { nodeEnv } from './env/node-env.ts';
@@ -94,6 +94,7 @@ export class Engine {
   readonly #slots = new Map<string, Slot>();
   readonly #structure = new Mutex();
   #unsettled: readonly UnsettledRename[] = [];
+  #unfinished: readonly UnfinishedRestore[] = [];
   #orphans: readonly string[] = [];
   #isClosed = false;
 
@@ -117,7 +118,7 @@ export class Engine {
     init.lease.assertHeld();
     await engine.#env.mkdir(engine.#indexesDir);
     await engine.#env.syncDir(init.dataDir);
-    await finishRestores(engine.#env, init.dataDir, init.lease);
+    engine.#unfinished = await resumeRestores(engine.#env, init.dataDir, init.lease);
     engine.#unsettled = await finishRenames(engine.#places);
     await sweepJobs(engine.#env, init.dataDir);
     await sweepStaging(engine.#env, init.dataDir);
@@ -134,9 +135,9 @@ export class Engine {
     return this.#orphans;
   }
 
-  /** Renamings that are neither done nor undone, with the reason. */
+  /** Renamings and restores that are neither done nor undone, with the reason. */
   get unsettled(): readonly string[] {
-    return this.#unsettled.map(({ what }) => what);
+    return [...this.#unsettled, ...this.#unfinished].map(({ what }) => what);
   }
 
   get arena(): VectorArena {
@@ -221,10 +222,9 @@ export class Engine {
       const repaired = await restoreMetadata(this.#env, join(this.#indexesDir, directory), this.#lease, options.dryRun);
       if (repaired === null || options.dryRun) return repaired?.action ?? null;
       const { metadata, action } = repaired;
-      this.#slots.delete(name);
       this.#orphans = this.#orphans.filter((orphan) => orphan !== directory);
-      if (this.#slots.has(metadata.name)) throw new CairnError('ALREADY_EXISTS', `${directory} holds an index '${metadata.name}', and there is one of that name already`, { path: directory });
-      this.#slots.set(metadata.name, { directory, metadata, error: null, index: null, mutex: new Mutex() });
+      const refused = this.#relist(name, directory, metadata);
+      if (refused !== null) throw refused;
       return action;
     });
   }
@@ -417,17 +417,24 @@ export class Engine {
   /** A swap that a failing disk has cut off is carried through before the index is used again. */
   async #finishSwap(slot: Slot): Promise<void> {
     if (slot.isSwapping !== true) return;
-    await finishRestores(this.#env, this.#dataDir, this.#lease);
+    await finishRestores(this.#env, this.#dataDir, slot.directory, this.#lease);
+    this.#unfinished = this.#unfinished.filter(({ directory }) => directory !== slot.directory);
     slot.isSwapping = false;
   }
 
-  /** A failed index got a metadata.json that can be used. */
-  #relist(oldName: string, directory: string, metadata: IndexMetadata): void {
+  /** A directory got a metadata.json that can be used. Returns why it still cannot serve: its name is another one's. */
+  #relist(oldName: string, directory: string, metadata: IndexMetadata): CairnError | null {
     this.#slots.delete(oldName);
     const taken = this.#slots.get(metadata.name);
     const error = taken === undefined ? null : new CairnError('ALREADY_EXISTS', `${directory}: its metadata.json says '${metadata.name}', the name of the index in ${taken.directory}`, { path: directory });
-    const name = error === null ? metadata.name : directory;
+    const name = error === null ? metadata.name : this.#keyOfFailed(directory);
     this.#slots.set(name, { directory, metadata: error === null ? metadata : null, error, index: null, mutex: new Mutex() });
+    return error;
+  }
+
+  /** A directory that cannot serve is listed by its own name, unless an index is called so. */
+  #keyOfFailed(directory: string): string {
+    return this.#slots.has(directory) ? `${directory}~` : directory;
   }
 
   #importHost(): ImportHost {
@@ -481,10 +488,21 @@ export class Engine {
     for (const found of [...all.filter(({ state }) => state === 'found'), ...all.filter(({ state }) => state !== 'found')]) {
       const { directory } = found;
       if (found.state === 'found') this.#slots.set(found.metadata.name, { directory, metadata: found.metadata, error: null, index: null, mutex: new Mutex() });
-      else if (found.state === 'failed') this.#slots.set(this.#slots.has(directory) ? `${directory}~` : directory, { directory, metadata: null, error: found.error, index: null, mutex: new Mutex() });
+      else if (found.state === 'failed') this.#slots.set(this.#keyOfFailed(directory), { directory, metadata: null, error: found.error, index: null, mutex: new Mutex() });
       else if (!(await removeAbortedCreation(this.#env, join(this.#indexesDir, directory)))) orphans.push(directory);
     }
     this.#orphans = orphans;
+    for (const one of this.#unfinished) this.#blockUntilRestored(one);
+  }
+
+  /** Its directory may be half-way between the old index and the new one: listed, and opened only after the swap. */
+  #blockUntilRestored({ directory, name, error }: UnfinishedRestore): void {
+    if (directory === null) return;
+    const known = [...this.#slots.values()].find((slot) => slot.directory === directory);
+    const slot = known ?? { directory, metadata: null, error, index: null, mutex: new Mutex() };
+    slot.error = error;
+    slot.isSwapping = true;
+    if (known === undefined) this.#slots.set(name !== null && !this.#slots.has(name) ? name : this.#keyOfFailed(directory), slot);
   }
 }
 

@@ -1,7 +1,7 @@
 /** Entry of the `cairn` command: the real terminal, signals and exit code around runCli. */
-import { createInterface } from 'node:readline/promises';
 import { connect } from '../cairn-client.ts';
 import { errnoOf } from '../errors.ts';
+import { confirm } from './confirm.ts';
 import { EXIT } from './exit-codes.ts';
 import type { Io, Output } from './io.ts';
 import { runCli } from './program.ts';
@@ -26,15 +26,6 @@ function output(stream: NodeJS.WriteStream): Output {
   };
 }
 
-async function confirm(question: string): Promise<boolean> {
-  const terminal = createInterface({ input: process.stdin, output: process.stderr });
-  try {
-    return /^y(es)?$/i.test((await terminal.question(question, { signal: interrupted.signal })).trim());
-  } finally {
-    terminal.close();
-  }
-}
-
 function onInterrupt(): void {
   // The second one does not wait for a clean end.
   if (interrupted.signal.aborted) process.exit(EXIT.interrupted);
@@ -43,7 +34,7 @@ function onInterrupt(): void {
 
 async function main(): Promise<void> {
   process.on('SIGINT', onInterrupt);
-  const io: Io = { stdout: output(process.stdout), stderr: output(process.stderr), env: process.env, cwd: process.cwd(), signal: interrupted.signal, connect, confirm };
+  const io: Io = { stdout: output(process.stdout), stderr: output(process.stderr), env: process.env, cwd: process.cwd(), signal: interrupted.signal, connect, confirm: (question) => confirm(question, process.stdin, process.stderr, interrupted.signal) };
   process.exitCode = await runCli(process.argv.slice(2), io);
   process.off('SIGINT', onInterrupt);
 }

@@ -167,8 +167,8 @@ function addIndexes(program: Command, io: Io, done: Done): void {
     .action(run(io, done, importCommand));
   program.command('migrate').argument('[index]', 'only this index').description('Brings indexes of an older schema to the present one').option('--dry-run', 'say what would be changed, and change nothing').action(run(io, done, migrateCommand));
   program.command('list').description('Lists all indexes').action(run(io, done, (own: Io, options: CommonOptions) => listCommand(own, options)));
-  const target = (name: string, description: string): Command => addTarget(program.command(name).argument('[index]', 'name or directory (default: the index around here)').description(description));
-  target('status', 'Shows the daemon and its indexes').action(run(io, done, statusCommand));
+  const target = (name: string, description: string, which = 'name or directory (default: the index around here)'): Command => addTarget(program.command(name).argument('[index]', which).description(description));
+  target('status', 'Shows the daemon and its indexes', 'name or directory (default: all)').action(run(io, done, statusCommand));
   target('inspect', 'Shows files, segments and counts of an index')
     .option('--documents <n>', 'show so many documents', wholeNumber(1, 1_000))
     .option('--after <id>', 'only documents after this one')
@@ -178,7 +178,7 @@ function addIndexes(program: Command, io: Io, done: Done): void {
   target('verify', 'Checks the files of an index').option('--deep', 'read and check every block').action(run(io, done, verifyCommand));
   target('repair', 'Mends a damaged index; damaged files are kept').option('--dry-run', 'only say what would be done').action(run(io, done, repairCommand));
   program.command('rename').argument('<index>', 'name or directory', notEmpty).argument('<name>', 'its new name', notEmpty).description('Gives an index another name; its backups follow').action(run(io, done, renameCommand));
-  target('delete', 'Deletes an index; the data are kept aside').option('--purge', 'remove the data too').option('--with-backups', 'with --purge: remove its backups and archived log too').option('-y, --yes', 'do not ask').action(run(io, done, deleteCommand));
+  target('delete', 'Deletes an index; the data are kept aside', 'its name or its root').option('--purge', 'remove the data too').option('--with-backups', 'with --purge: remove its backups and archived log too').option('-y, --yes', 'do not ask').action(run(io, done, deleteCommand));
 }
 
 function addBackups(program: Command, io: Io, done: Done): void {

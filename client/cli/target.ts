@@ -2,7 +2,7 @@
  * Which index a command means: --index NAME, --root DIR, or the place where the user stands (nearest enclosing index, else the
  * top of the git work tree, else the directory). Owns making an index that is not there yet, with progress.
  */
-import { existsSync, statSync } from 'node:fs';
+import { existsSync, realpathSync, statSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { dirname, join, parse, resolve } from 'node:path';
 import type { AnswerMeta, IndexRef, IndexRunResult } from '../../daemon/protocol/types.ts';
@@ -24,14 +24,34 @@ export function gitTopLevel(start: string): string | null {
   }
 }
 
-/** For commands on an index that must exist: a name, a path, or (absent) the nearest index around the current directory. */
-export function targetRef(io: Io, argument: string | undefined, options: TargetOptions = {}): IndexRef {
+/**
+ * For commands on an index that must exist: a name, a path, or (absent) the nearest index around the current directory. A word that is
+ * the name of an index and a directory here as well means the index; `./word` means the directory.
+ */
+export async function targetRef(client: CairnClient, io: Io, argument: string | undefined, options: TargetOptions = {}): Promise<IndexRef> {
   if (options.index !== undefined) return { index: options.index };
   if (options.root !== undefined) return { root: resolve(io.cwd, options.root) };
   if (argument === undefined) return { root: io.cwd };
   const path = resolve(io.cwd, argument);
-  const looksLikePath = argument.includes('/') || argument === '.' || argument === '..' || (statSync(path, { throwIfNoEntry: false })?.isDirectory() ?? false);
-  return looksLikePath ? { root: path } : { index: argument };
+  if (argument.includes('/') || argument === '.' || argument === '..') return { root: path };
+  const isDirectory = statSync(path, { throwIfNoEntry: false })?.isDirectory() ?? false;
+  return isDirectory && !(await isName(client, io, argument)) ? { root: path } : { index: argument };
+}
+
+/** The same for taking an index away: a path means the index with exactly this root, never the one around it. */
+export async function exactTargetRef(client: CairnClient, io: Io, argument: string | undefined, options: TargetOptions): Promise<IndexRef> {
+  const ref = await targetRef(client, io, argument, options);
+  if (ref.root === undefined) return ref;
+  const path = existsSync(ref.root) ? realpathSync(ref.root) : ref.root;
+  const { indexes } = await client.listIndexes({ signal: io.signal });
+  const found = indexes.find(({ root }) => root === path);
+  if (found === undefined) throw new ClientError('NOT_FOUND', `no index has the root ${path}`, { path, hint: 'cairn list shows the names and roots of all indexes.' });
+  return { index: found.index };
+}
+
+async function isName(client: CairnClient, io: Io, word: string): Promise<boolean> {
+  const { indexes, failed } = await client.listIndexes({ signal: io.signal });
+  return [...indexes, ...failed].some(({ index }) => index === word);
 }
 
 /** Creates or opens the index of `root` and waits until it covers the tree, with a progress line. */

@@ -158,7 +158,9 @@ async function runGrep(owner: IndexOwner, request: Wire.GrepParams, started: num
     const found = await grep(snapshot, engineRequest, signal);
     const matches = found.matches.map(({ key, line, start, text, before, after }) => ({ path: key, line, column: start + 1, text, before, after }));
     const meta = answerMeta(owner, snapshot.lsn, started);
-    const reasons = found.stopped === 'time' ? [...meta.reasons, `time ran out${found.stoppedAt === null ? '' : ` at ${found.stoppedAt}`}`] : meta.reasons;
+    const stops = { time: 'time ran out', size: 'the answer is full' };
+    const why = found.stopped === 'time' || found.stopped === 'size' ? [`${stops[found.stopped]}${found.stoppedAt === null ? '' : ` at ${found.stoppedAt}`}`] : [];
+    const reasons = [...meta.reasons, ...why];
     return { matches, truncated: found.stopped !== null, filesSearched: found.filesSearched, meta: { ...meta, reasons } };
   });
 }

@@ -49,8 +49,8 @@ export class CodeIndexOwner implements IndexOwner {
   readonly #openedAt: Tally;
   readonly #skipped = new SkipCounts();
   readonly #failedFiles = new Map<string, string>();
-  /** Paths to be read again although their content is what the index has. */
-  readonly #forced = new Set<string>();
+  /** Paths to be read again although their content is what the index has, until the result of such a reading is in the index. */
+  readonly #forced = new Map<string, 'wanted' | 'read'>();
   readonly #persister: Persister;
   readonly #scheduler: Scheduler;
   readonly #follower: TreeFollower | null;
@@ -202,8 +202,10 @@ export class CodeIndexOwner implements IndexOwner {
     return {
       known: (path: string) => this.#known(path),
       ingest: async (path: string, known: SourceStamp | null): Promise<IngestResult> => {
+        const isForced = this.#forced.has(path);
+        if (isForced) this.#forced.set(path, 'read');
         if (this.#follower?.isIgnored(path) === true) return { outcome: 'gone', path };
-        return ingest.ingest({ root: this.root ?? '', path, known: this.#forced.delete(path) ? null : known }, { lexicalOnly });
+        return ingest.ingest({ root: this.root ?? '', path, known: isForced ? null : known }, { lexicalOnly });
       },
       commit: async (batch: Parameters<DurableIndex['commit']>[0]) => {
         const result = await this.index.commit(batch);
@@ -278,7 +280,8 @@ export class CodeIndexOwner implements IndexOwner {
   /** Walks until the tree was seen once and what it differed in is indexed. */
   async #catchUp(follower: TreeFollower): Promise<void> {
     try {
-      await this.#stampNewRows();
+      // Where that fails now, rows are made all the same; they count as stale until it has been done.
+      await this.#stampNewRows().catch((error: unknown) => this.#services.log.warn('index.stamp-failed', { index: this.name, error }));
       await follower.start();
       await this.#finishFirstPass();
     } catch (error) {
@@ -304,6 +307,7 @@ export class CodeIndexOwner implements IndexOwner {
 
   async #finishFirstPass(): Promise<void> {
     await this.#scheduler.barrier();
+    await this.#stampNewRows();
     await this.#replaceStaleRows();
     this.#setCaughtUp();
   }
@@ -386,7 +390,7 @@ export class CodeIndexOwner implements IndexOwner {
   }
 
   async #readAgain(paths: readonly string[]): Promise<void> {
-    for (const path of paths) this.#forced.add(path);
+    for (const path of paths) this.#forced.set(path, 'wanted');
     this.#scheduler.enqueue(paths, 'bulk');
     await this.#scheduler.barrier();
   }
@@ -420,12 +424,18 @@ export class CodeIndexOwner implements IndexOwner {
     this.#meter.add(result);
     this.#skipped.apply(result, known);
     this.#failedFiles.delete(result.path);
+    this.#unforce(result.path);
     if (result.outcome === 'unchanged') this.#follower?.verified(result.path, result.stamp);
     else this.#follower?.rewritten(result.path);
     this.#services.onChange?.(this);
   }
 
+  #unforce(path: string): void {
+    if (this.#forced.get(path) === 'read') this.#forced.delete(path);
+  }
+
   #fileFailed(path: string, reason: string, final: boolean): void {
+    if (final) this.#unforce(path);
     if (this.#failedFiles.size < MAX_FAILED || this.#failedFiles.has(path)) this.#failedFiles.set(path, reason);
     this.#services.log.debug('file.failed', { index: this.name, path, reason, final });
   }

@@ -21,6 +21,8 @@ export interface OutboxHooks {
   readonly stalled: (message: string) => void;
 }
 
+const LESS = 'Ask for less (limit, paths).';
+
 export class Outbox {
   readonly #socket: Socket;
   readonly #limits: OutboxLimits;
@@ -39,11 +41,7 @@ export class Outbox {
 
   send(message: object): void {
     if (this.#closed || !this.#socket.writable) return;
-    let body = Buffer.from(JSON.stringify(message));
-    if (body.length > MAX_BODY_BYTES) {
-      const error = wireError('UNSUPPORTED', `the answer has ${body.length} bytes; at most ${MAX_BODY_BYTES} can be sent`, { hint: 'Ask for less (limit, paths).' });
-      body = Buffer.from(JSON.stringify({ jsonrpc: '2.0', id: (message as { readonly id?: unknown }).id ?? null, error }));
-    }
+    const body = encode(message);
     this.#socket.cork();
     this.#socket.write(`Content-Length: ${body.length}\r\n\r\n`, 'latin1');
     this.#socket.write(body);
@@ -108,4 +106,18 @@ export class Outbox {
     this.#socket.destroy();
     this.#hooks.stalled(message);
   }
+}
+
+/** Never fails: a request that is not answered would be waited for without end. */
+function encode(message: object): Buffer {
+  let error;
+  try {
+    const body = Buffer.from(JSON.stringify(message));
+    if (body.length <= MAX_BODY_BYTES) return body;
+    error = wireError('UNSUPPORTED', `the answer has ${body.length} bytes; at most ${MAX_BODY_BYTES} can be sent`, { hint: LESS });
+  } catch (cause) {
+    // Longer than any text can be, or nothing that JSON can say.
+    error = cause instanceof RangeError ? wireError('UNSUPPORTED', `the answer is too long; at most ${MAX_BODY_BYTES} bytes can be sent`, { hint: LESS }) : wireError('INTERNAL', 'the answer cannot be written as JSON');
+  }
+  return Buffer.from(JSON.stringify({ jsonrpc: '2.0', id: (message as { readonly id?: unknown }).id ?? null, error }));
 }

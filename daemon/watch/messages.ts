@@ -8,6 +8,8 @@ export type ToWorker =
   | { readonly op: 'close' };
 
 export type FromWorker =
+  /** First of all: the thread has begun. */
+  | { readonly op: 'begun' }
   | { readonly op: 'event'; readonly id: number; readonly event: WatchEvent }
   | { readonly op: 'unwatched'; readonly id: number };
 

@@ -34,3 +34,4 @@ port.on('message', (message: ToWorker) => {
   } else if (message.op === 'unwatch') void unwatch(message.id);
   else void Promise.all([...roots.keys()].map(unwatch)).then(() => port.close());
 });
+send({ op: 'begun' });

@@ -5,6 +5,7 @@
 import { Worker } from 'node:worker_threads';
 import type { FromWorker, ToWorker, WorkerData } from './messages.ts';
 import type { RootWatchOptions } from './root-watch.ts';
+import { guardStart } from './start-guard.ts';
 import type { WatchEvent, WatchHandle, WatchListener, Watcher } from './watcher.ts';
 
 export interface WorkerWatcherOptions extends Partial<RootWatchOptions> {
@@ -14,6 +15,10 @@ export interface WorkerWatcherOptions extends Partial<RootWatchOptions> {
   readonly onCrash?: (error: unknown) => void;
   /** Absolute paths that are never watched. */
   readonly excluded?: readonly string[];
+  /** A worker that has not begun after so long is ended and started again; default 30 s. */
+  readonly startTimeoutMs?: number;
+  /** Another worker entry, for tests that need one that hangs. */
+  readonly workerEntry?: URL;
 }
 
 interface Watched {
@@ -25,6 +30,10 @@ interface Watched {
 
 /** 100,000 files in 10,000 directories need between 192 and 512 MB for a moment. */
 const HEAP_MB = 512;
+/** For a worker that is told to end. */
+const CLOSE_MS = 3_000;
+/** A thread that hangs can often not be ended either; after this long it is left behind. */
+const ABANDON_MS = 2_000;
 /** Short-lived garbage of events; the default of 48 MB would be filled before it is looked at. */
 const YOUNG_MB = 4;
 
@@ -35,6 +44,7 @@ export class WorkerWatcher implements Watcher {
   readonly #watched = new Map<number, Watched>();
   #worker: Worker | null = null;
   #restartTimer: NodeJS.Timeout | null = null;
+  #stopGuard: () => void = () => undefined;
   #crashes = 0;
   #nextId = 1;
   #closing: Promise<void> | null = null;
@@ -63,8 +73,8 @@ export class WorkerWatcher implements Watcher {
 
   #start(): void {
     this.#restartTimer = null;
-    const { restartMs: _restartMs, onCrash: _onCrash, excluded = [], ...options } = this.#options;
-    const worker = new Worker(ENTRY, {
+    const { restartMs: _restartMs, onCrash: _onCrash, excluded = [], startTimeoutMs = 30_000, workerEntry = ENTRY, ...options } = this.#options;
+    const worker = new Worker(workerEntry, {
       workerData: { options, excluded } satisfies WorkerData,
       resourceLimits: { maxOldGenerationSizeMb: HEAP_MB, maxYoungGenerationSizeMb: YOUNG_MB },
       env: workerEnvironment(),
@@ -77,12 +87,28 @@ export class WorkerWatcher implements Watcher {
       reason = error;
     });
     worker.on('exit', () => this.#exited(worker, reason));
+    // Threads that never begin, because they wait for each other in the runtime, have been seen.
+    this.#stopGuard = guardStart(startTimeoutMs, () => {
+      reason = new Error(`the watch worker has not begun after ${startTimeoutMs} ms`);
+      this.#leave(worker, () => this.#exited(worker, reason));
+    });
     for (const { id, root } of this.#watched.values()) this.#send({ op: 'watch', id, root });
+  }
+
+  /** Ends the thread, or leaves it behind when it cannot be ended. It owns no data: nothing is lost. */
+  #leave(worker: Worker, left: () => void): void {
+    void worker.terminate();
+    const abandon = setTimeout(() => {
+      worker.unref();
+      left();
+    }, ABANDON_MS);
+    worker.once('exit', () => clearTimeout(abandon));
   }
 
   #exited(worker: Worker, reason: unknown): void {
     if (this.#worker !== worker) return;
     this.#worker = null;
+    this.#stopGuard();
     for (const watched of this.#watched.values()) watched.onClosed?.();
     if (this.#closing !== null) return;
     this.#crashes++;
@@ -98,6 +124,8 @@ export class WorkerWatcher implements Watcher {
   }
 
   #receive(message: FromWorker): void {
+    this.#stopGuard();
+    if (message.op === 'begun') return;
     const watched = this.#watched.get(message.id);
     if (watched === undefined) return;
     if (message.op === 'unwatched') watched.onClosed?.();
@@ -114,12 +142,14 @@ export class WorkerWatcher implements Watcher {
   #unwatch(watched: Watched): Promise<void> {
     if (!this.#watched.has(watched.id)) return Promise.resolve();
     return new Promise((resolve) => {
-      const done = (): void => {
+      // A worker that hangs must not keep an index from being closed; it says nothing to a listener that is gone.
+      const late = setTimeout(() => watched.onClosed?.(), ABANDON_MS);
+      watched.onClosed = (): void => {
+        clearTimeout(late);
         this.#watched.delete(watched.id);
         resolve();
       };
-      watched.onClosed = done;
-      if (this.#worker === null) done();
+      if (this.#worker === null) watched.onClosed();
       else this.#send({ op: 'unwatch', id: watched.id });
     });
   }
@@ -128,12 +158,16 @@ export class WorkerWatcher implements Watcher {
     if (this.#restartTimer !== null) clearTimeout(this.#restartTimer);
     const worker = this.#worker;
     if (worker !== null) {
-      const exited = new Promise<void>((resolve) => worker.once('exit', () => resolve()));
-      this.#send({ op: 'close' });
-      const force = setTimeout(() => void worker.terminate(), 3_000); // it owns no data: nothing is lost
-      await exited;
-      clearTimeout(force);
+      await new Promise<void>((resolve) => {
+        const force = setTimeout(() => this.#leave(worker, resolve), CLOSE_MS);
+        worker.once('exit', () => {
+          clearTimeout(force);
+          resolve();
+        });
+        this.#send({ op: 'close' });
+      });
     }
+    this.#stopGuard();
     this.#watched.clear();
   }
 

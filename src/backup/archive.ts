@@ -3,6 +3,7 @@
  * its second name here, durably, before its first one goes (invariant 6). LSNs of different timelines are never mixed.
  */
 import { join } from 'node:path';
+import { linkOrCopy } from '../env/copy-file.ts';
 import type { Env } from '../env/env.ts';
 import { timelineOf } from '../index/metadata.ts';
 import type { LogArchive } from '../index/index-context.ts';
@@ -12,7 +13,7 @@ import { isCairnError } from '../util/errors.ts';
 import type { Lsn } from '../util/ids.ts';
 import { listWalFiles, trimWal, type WalFileInfo } from '../wal/wal-files.ts';
 import { isTimeline, type BackupRecord } from './backup-record.ts';
-import { linkOrCopy, makeDirectory, namesIn } from './files.ts';
+import { makeDirectory, namesIn } from './files.ts';
 
 export const ARCHIVE_DIRECTORY = 'archive';
 

@@ -34,7 +34,10 @@ export interface BackupRecord {
   readonly index: string;
   readonly kind: IndexKind;
   readonly cause: BackupCause;
+  /** By the clock, which can be set back: for people, and for retention by age. */
   readonly createdAt: string;
+  /** One more than that of the newest backup of the index; 0 in backups of before there were numbers. The order of backups. */
+  readonly sequence: number;
   readonly timeline: string;
   /** The state is that after this batch. */
   readonly lsn: Lsn;
@@ -57,6 +60,7 @@ const ID = /^[0-9]{8}T[0-9]{9}Z-[0-9]{1,16}$/;
 export const INDEX_NAME = /^[a-z0-9][a-z0-9._-]{0,63}$/;
 const TIMELINE = /^[0-9]{8}T[0-9]{9}Z$/;
 const CHECKSUM = /^[0-9a-f]{8}$/;
+const DAMAGED_HINT = 'It stays where it is and is not used; see the others with: cairn backup list';
 
 export const isBackupId = (name: string): boolean => ID.test(name);
 export const isIndexName = (name: string): boolean => INDEX_NAME.test(name);
@@ -86,6 +90,7 @@ export function decodeBackupRecord(bytes: Uint8Array, path: string): BackupRecor
     kind: fields.oneOf('kind', ['code', 'vector'] as const),
     cause: fields.oneOf('cause', BACKUP_CAUSES),
     createdAt: fields.string('createdAt'),
+    sequence: fields.optional('sequence', (name) => fields.count(name)) ?? 0,
     timeline: fields.string('timeline', TIMELINE),
     lsn: asLsn(fields.count('lsn')),
     flushedLsn: asLsn(fields.count('flushedLsn')),
@@ -107,14 +112,14 @@ function parse(text: string, path: string): unknown {
   try {
     return JSON.parse(text);
   } catch (cause) {
-    throw new CairnError('CORRUPT', `${path}: the content is no JSON`, { path, offset: 0, cause });
+    throw new CairnError('CORRUPT', `${path}: the content is no JSON`, { path, offset: 0, cause, hint: DAMAGED_HINT });
   }
 }
 
 function requireChecksum(text: string, checksum: string, path: string): void {
   const head = `{\n "checksum": "${checksum}",`;
   const content = text.startsWith(head) && text.endsWith('\n') ? `{${text.slice(head.length, -1)}` : null;
-  if (content === null || checksumHex(crc32(Buffer.from(content))) !== checksum) throw new CairnError('CORRUPT', `${path}: the file fails its checksum`, { path, offset: 0 });
+  if (content === null || checksumHex(crc32(Buffer.from(content))) !== checksum) throw new CairnError('CORRUPT', `${path}: the file fails its checksum`, { path, offset: 0, hint: DAMAGED_HINT });
 }
 
 function requireComplete(fields: JsonFields, path: string): true {

@@ -98,7 +98,8 @@ export class Backups {
       const index = await this.#host.get(name);
       const newest = (await this.#shelf(name)).at(-1);
       const { version, generation } = index.stats();
-      if (newest !== undefined && newest.record.lsn === version && newest.record.generation === generation) return null;
+      const isSame = newest !== undefined && newest.record.timeline === timelineOf(index.metadata) && newest.record.lsn === version && newest.record.generation === generation;
+      if (isSame) return null;
       return this.#create(index, cause, watch);
     });
   }
@@ -143,7 +144,9 @@ export class Backups {
     requireRules(rules);
     return this.#act(name, async () => {
       const { env, lease, audit, root } = this.#host;
-      const { backups } = await readShelf(env, root, name);
+      const { backups, unreadable } = await readShelf(env, root, name);
+      const isKnown = backups.length + unreadable.length > 0 || this.#host.list().some((entry) => entry.name === name);
+      if (!isKnown) throw new CairnError('NOT_FOUND', `there is no index '${name}', and no backup of one`, { hint: 'cairn backup list shows all backups.' });
       const wanted = await candidates(env, backups, rules);
       const newest = backups.at(-1);
       if (wanted.length === 0 || newest === undefined) {
@@ -199,7 +202,7 @@ export class Backups {
     const { env, root, lease, audit } = this.#host;
     const { name } = index.metadata;
     await makeRoot(this.#host);
-    await sweepShelf(env, root, name);
+    await this.#sweepLeftovers(name);
     const parent = (await this.#shelf(name)).at(-1) ?? null;
     requireNotCancelled(watch.signal);
     const pin = await index.pin();
@@ -209,6 +212,15 @@ export class Backups {
       return infoOf(created);
     } finally {
       pin.release();
+    }
+  }
+
+  /** Those that cannot be removed cost space; they must not cost the backup. The sweep at the start says so. */
+  async #sweepLeftovers(name: string): Promise<void> {
+    try {
+      await sweepShelf(this.#host.env, this.#host.root, name);
+    } catch (error) {
+      if (!isCairnError(error)) throw error;
     }
   }
 

@@ -1,14 +1,15 @@
 /**
  * Makes a backup of a pinned state. Order:
- *  1. <backups>/<index>/<id>/ is made and synced into its parents.
+ *  1. <backups>/<index>/<id>.new/ is made and synced into its parents.
  *  2. Segments and tombstones: linked from the parent backup or the index, copied where links cannot be made. Every byte is read
  *     and must have the checksum of the manifest: damage is never backed up as if it were data.
  *  3. Log files: linked when they were closed in order (nobody writes to them again), else their good part is copied.
  *  4. Manifest, CURRENT and metadata.json of its own; all directories are synced.
- *  5. backup.json, atomically: only now it is a backup. A crash or an error before leaves a directory that is swept.
+ *  5. backup.json; then the directory takes its name, by one rename: only now it is a backup. A crash before leaves one that is swept.
  */
-import { join } from 'node:path';
-import { createFileDurable, writeFileAtomic } from '../env/atomic-file.ts';
+import { dirname, join } from 'node:path';
+import { createFileDurable, moveFile, writeFileAtomic } from '../env/atomic-file.ts';
+import { linkOrCopy } from '../env/copy-file.ts';
 import type { Env } from '../env/env.ts';
 import { WAL_HEADER_BYTES } from '../format/constants.ts';
 import { readExactly } from '../format/container.ts';
@@ -24,7 +25,8 @@ import { WalFileReader } from '../wal/wal-reader.ts';
 import { createWalFile } from '../wal/wal-writer.ts';
 import type { WalFileInfo } from '../wal/wal-files.ts';
 import { BACKUP_FILE, backupId, encodeBackupRecord, type BackupCause, type BackupFile, type BackupRecord } from './backup-record.ts';
-import { discard, linkOrCopy, makeDirectory, sumFile, type FileSum, type Watch } from './files.ts';
+import { discard, makeDirectory, sumFile, type FileSum, type Watch } from './files.ts';
+import { nameWhileMade } from './shelf.ts';
 
 export interface CreateRequest {
   /** Directory of all backups; it exists. */
@@ -68,9 +70,9 @@ class Creation {
     const name = pin.metadata.name;
     const shelf = await makeDirectory(this.#env, root, name);
     const { id, createdAt } = await this.#freeId(shelf);
-    this.#dir = join(shelf, id);
+    this.#dir = join(shelf, nameWhileMade(id));
     try {
-      await makeDirectory(this.#env, shelf, id, WAL_DIRECTORY);
+      await makeDirectory(this.#env, shelf, nameWhileMade(id), WAL_DIRECTORY);
       await this.#segments();
       for (const [i, log] of pin.logs.entries()) await this.#log(log, pin.logs[i + 1]?.firstLsn ?? pin.lsn + 1);
       await this.#ownFiles();
@@ -177,12 +179,15 @@ class Creation {
     const { pin, lease, cause, parent } = this.#request;
     const { docs, chunks, vectors } = pin.counts;
     const record: BackupRecord = {
-      id, index: pin.metadata.name, kind: pin.metadata.kind, cause, createdAt, timeline: timelineOf(pin.metadata),
+      id, index: pin.metadata.name, kind: pin.metadata.kind, cause, createdAt, sequence: (parent?.record.sequence ?? 0) + 1, timeline: timelineOf(pin.metadata),
       lsn: pin.lsn, flushedLsn: pin.manifest.flushedLsn, generation: pin.manifest.generation, docs, chunks, vectors,
       files: this.#files, parent: parent?.record.id ?? null, bytesWritten: this.#bytesWritten, complete: true,
     };
     lease.assertHeld();
     await writeFileAtomic(this.#env, this.#dir, BACKUP_FILE, encodeBackupRecord(record));
-    return { record, dir: this.#dir };
+    lease.assertHeld();
+    const shelf = dirname(this.#dir);
+    await moveFile(this.#env, this.#dir, shelf, id);
+    return { record, dir: join(shelf, id) };
   }
 }

@@ -1,17 +1,10 @@
-/**
- * Files of backups: hard links where the file system allows it, copies otherwise; and reading every byte of a file.
- * Never writes to a file that has its name already.
- */
-import { dirname } from 'node:path';
-import { createFileAtomic } from '../env/atomic-file.ts';
-import { basename } from 'node:path';
+/** Directories and files of backups: making, listing and discarding them, and reading every byte of a file. */
 import type { Env } from '../env/env.ts';
 import { CONTAINER_FOOTER_BYTES } from '../format/constants.ts';
 import { readExactly } from '../format/container.ts';
 import { removeTree } from '../index/remove-tree.ts';
 import { checksumHex, crc32 } from '../util/crc32.ts';
 import { CairnError, isCairnError } from '../util/errors.ts';
-import type { FileOrigin } from './backup-record.ts';
 
 const PIECE_BYTES = 1 << 20;
 
@@ -53,31 +46,6 @@ export async function sumFile(env: Env, path: string, watch: Watch): Promise<Fil
     return { bytes, checksum: checksumHex(crc), bodyChecksum: checksumHex(bodyCrc) };
   } finally {
     await file.close();
-  }
-}
-
-/** Gives `source` a second name, or copies it where links cannot be made. The directory entry is the caller's to sync. */
-export async function linkOrCopy(env: Env, source: string, target: string): Promise<FileOrigin> {
-  try {
-    await env.link(source, target);
-    return 'link';
-  } catch (error) {
-    // Another file system, one without links, or a file with too many names: whatever it is, a copy works or says what is wrong.
-    if (!isCairnError(error, 'IO', 'PERMISSION', 'UNSUPPORTED')) throw error;
-  }
-  await copyFile(env, source, target);
-  return 'copy';
-}
-
-export async function copyFile(env: Env, source: string, target: string, end?: number): Promise<void> {
-  const from = await env.open(source, 'read');
-  try {
-    const length = end ?? (await from.size());
-    await createFileAtomic(env, dirname(target), basename(target), async (to) => {
-      for (let at = 0; at < length; at += PIECE_BYTES) await to.write(await readExactly(from, at, Math.min(PIECE_BYTES, length - at)), at);
-    });
-  } finally {
-    await from.close();
   }
 }
 

@@ -1,6 +1,6 @@
 /**
  * What an index leaves behind when it is deleted: its backups and its archived log. They hold its content, so whoever purges an
- * index is told of them, and can have them removed. Each backup ends as such (backup.json) before its files go: an interrupted
+ * index is told of them, and can have them removed. Each backup ends as such (its name) before its files go: an interrupted
  * removal leaves backups that are whole, or none, and is repeated by asking again. [6.17]
  */
 import { join } from 'node:path';

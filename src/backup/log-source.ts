@@ -3,6 +3,7 @@
  * in one directory so that nothing of it goes while it is read. Finds the LSN of a time.
  */
 import { join } from 'node:path';
+import { linkOrCopy } from '../env/copy-file.ts';
 import type { Env } from '../env/env.ts';
 import { WAL_TYPE_TIME } from '../format/constants.ts';
 import { CairnError, isCairnError } from '../util/errors.ts';
@@ -10,7 +11,7 @@ import { asLsn, type Lsn } from '../util/ids.ts';
 import { decodeTime, type LogTag, type WalRecord } from '../wal/record.ts';
 import { isPassed, type WalFileInfo } from '../wal/wal-files.ts';
 import { replayWal } from '../wal/wal-reader.ts';
-import { linkOrCopy, requireNotCancelled } from './files.ts';
+import { requireNotCancelled } from './files.ts';
 
 /** Times that the files are listed again when one has moved (from the living index to the archive) before it was linked. */
 const MAX_LISTINGS = 10;

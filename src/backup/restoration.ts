@@ -177,6 +177,7 @@ export class Restoration {
     await audit({ action: 'backup-restore', index: this.#target, detail: `${backup.record.id} LSN ${prepared.lsn}${saved === null ? '' : `, before: ${saved}`}` });
     await exchange(this.#target, async (directory) => {
       requireComponent(directory);
+      this.#requireTarget(); // once more: it was free when the restore began
       hadOld = (await env.stat(join(dataDir, 'indexes', directory))) !== null;
       return this.#swap(job, { directory, trash, dropOld: saved !== null });
     });

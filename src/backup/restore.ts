@@ -6,7 +6,7 @@
  */
 import type { Env } from '../env/env.ts';
 import { readMetadata } from '../index/index-directory.ts';
-import { newLogTag, timeName, timelineOf } from '../index/metadata.ts';
+import { momentAfter, newLogTag, timeName, timelineOf } from '../index/metadata.ts';
 import type { DurableIndex, IndexMetadata, WriterLease } from '../index/types.ts';
 import { CairnError, isCairnError } from '../util/errors.ts';
 import type { Lsn } from '../util/ids.ts';
@@ -92,9 +92,8 @@ async function findPoint(env: Env, log: GatheredLog, { backup: { record }, point
 /** A restored index begins a history of its own: its next LSNs are not those that were given before. */
 async function newMetadata(env: Env, { backup, change }: RestorePlan): Promise<IndexMetadata> {
   const metadata = await readMetadata(env, backup.dir);
-  let now = Math.floor(env.clock.now());
-  while (timeName(now) <= timelineOf(metadata)) now++;
-  return { ...metadata, ...change, modifiedAt: new Date(now).toISOString(), timeline: timeName(now), logTag: newLogTag(env), restoredFrom: backup.record.id };
+  const began = momentAfter(timelineOf(metadata), env.clock.now());
+  return { ...metadata, ...change, modifiedAt: new Date(env.clock.now()).toISOString(), timeline: timeName(began), logTag: newLogTag(env), restoredFrom: backup.record.id };
 }
 
 /** Opens what was staged as any index is opened, and checks every row and every byte. */

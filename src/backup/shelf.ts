@@ -1,9 +1,10 @@
 /**
- * <backups>/<index>/<id>/: which backups there are. A directory without backup.json is no backup (an interrupted creation or
- * removal) and is swept; one whose backup.json cannot be read is reported and its bytes stay. Follows no link.
+ * <backups>/<index>/<id>/: which backups there are. One is made under `<id>.new` and removed under `<id>.old`; what a crash leaves
+ * under these names is no backup and is swept. Under its own name nothing is: a directory whose backup.json is missing (somebody
+ * copies it in, or it was lost) or cannot be read is reported and its bytes stay. Follows no link.
  */
-import { join } from 'node:path';
-import { sweepTempFiles } from '../env/atomic-file.ts';
+import { basename, dirname, join } from 'node:path';
+import { moveFile, sweepTempFiles } from '../env/atomic-file.ts';
 import type { Env } from '../env/env.ts';
 import { MAX_BACKUP_RECORD_BYTES } from '../format/constants.ts';
 import { removeTree } from '../index/remove-tree.ts';
@@ -43,7 +44,10 @@ export async function readShelf(env: Env, root: string, index: string): Promise<
     const dir = join(root, index, id);
     try {
       const record = await readBackup(env, dir);
-      if (record === null) continue;
+      if (record === null) {
+        if ((await env.stat(dir))?.kind === 'directory') throw withoutRecord(dir);
+        continue;
+      }
       if (record.index !== index || record.id !== id) throw new CairnError('CORRUPT', `${dir} holds backup ${record.id} of index '${record.index}'`, { path: dir, offset: 0 });
       backups.push({ record, dir });
     } catch (error) {
@@ -51,8 +55,19 @@ export async function readShelf(env: Env, root: string, index: string): Promise<
       unreadable.push({ index, id, dir, error });
     }
   }
-  backups.sort((a, b) => (a.record.createdAt === b.record.createdAt ? a.record.lsn - b.record.lsn : a.record.createdAt < b.record.createdAt ? -1 : 1));
+  backups.sort((a, b) => inOrderMade(a.record, b.record));
   return { backups, unreadable };
+}
+
+/** By number. Time decides only between those that have the same: of before there were numbers, or beside one that cannot be read. */
+function inOrderMade(a: BackupRecord, b: BackupRecord): number {
+  if (a.sequence !== b.sequence) return a.sequence - b.sequence;
+  return a.createdAt === b.createdAt ? a.lsn - b.lsn : a.createdAt < b.createdAt ? -1 : 1;
+}
+
+function withoutRecord(dir: string): CairnError {
+  const path = join(dir, BACKUP_FILE);
+  return new CairnError('CORRUPT', `${path} is missing`, { path, hint: 'Is it being copied in? If not, remove the directory: it is no backup without that file.' });
 }
 
 /** null when the directory is no (finished) backup. */
@@ -63,14 +78,19 @@ export async function readBackup(env: Env, dir: string): Promise<BackupRecord | 
   return decodeBackupRecord(await env.readFile(path, MAX_BACKUP_RECORD_BYTES), path);
 }
 
+/** Below the shelf; becomes `id` when it is a whole backup. */
+export const nameWhileMade = (id: string): string => `${id}.new`;
+
+const isLeftover = (name: string): boolean => /\.(new|old)$/.test(name) && isBackupId(name.slice(0, -4));
+
 /** Removes what interrupted creations and removals have left; returns their directories. Must not run beside a creation. */
 export async function sweepShelf(env: Env, root: string, index: string): Promise<string[]> {
   const swept: string[] = [];
-  for (const id of (await namesIn(env, join(root, index))).filter(isBackupId)) {
-    const dir = join(root, index, id);
+  for (const name of await namesIn(env, join(root, index))) {
+    const dir = join(root, index, name);
     if ((await env.stat(dir))?.kind !== 'directory') continue;
-    await sweepTempFiles(env, dir);
-    if ((await env.stat(join(dir, BACKUP_FILE))) !== null) continue;
+    if (isBackupId(name)) await sweepTempFiles(env, dir);
+    if (!isLeftover(name)) continue;
     await removeTree(env, dir);
     swept.push(dir);
   }
@@ -80,7 +100,7 @@ export async function sweepShelf(env: Env, root: string, index: string): Promise
 
 /** First it stops being a backup, durably; then its files go. */
 export async function removeBackup(env: Env, dir: string): Promise<void> {
-  await env.unlink(join(dir, BACKUP_FILE));
-  await env.syncDir(dir);
-  await removeTree(env, dir);
+  const leaving = `${basename(dir)}.old`;
+  await moveFile(env, dir, dirname(dir), leaving);
+  await removeTree(env, join(dirname(dir), leaving));
 }

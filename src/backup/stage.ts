@@ -5,6 +5,7 @@
  */
 import { basename, dirname, join } from 'node:path';
 import { createFileDurable } from '../env/atomic-file.ts';
+import { linkOrCopy } from '../env/copy-file.ts';
 import type { Env } from '../env/env.ts';
 import { CURRENT_FILE, manifestFile, METADATA_FILE, WAL_DIRECTORY } from '../format/file-names.ts';
 import { encodeMetadata } from '../index/metadata.ts';
@@ -15,7 +16,7 @@ import { asGeneration, asLsn, type Lsn } from '../util/ids.ts';
 import { openWal } from '../wal/open-wal.ts';
 import { replayWal } from '../wal/wal-reader.ts';
 import type { WalWriter } from '../wal/wal-writer.ts';
-import { linkOrCopy, makeDirectory, requireNotCancelled, type Watch } from './files.ts';
+import { makeDirectory, requireNotCancelled, type Watch } from './files.ts';
 import type { GatheredLog } from './log-source.ts';
 
 export interface StagePlan {
@@ -31,8 +32,9 @@ export interface StagePlan {
   readonly logFileBytes: number;
 }
 
-/** Records that are under way to the new log at the same time. */
+/** Records, and bytes of them, that are under way to the new log at the same time. */
 const IN_FLIGHT = 256;
+const IN_FLIGHT_BYTES = 8 << 20;
 
 export async function stageIndex(env: Env, target: string, plan: StagePlan, watch: Watch): Promise<void> {
   await makeDirectory(env, dirname(target), basename(target), WAL_DIRECTORY);
@@ -79,15 +81,18 @@ async function writeLog(env: Env, dir: string, plan: StagePlan, watch: Watch): P
 
 async function copyRecords(env: Env, writer: WalWriter, { log, manifest, upTo }: StagePlan, watch: Watch): Promise<void> {
   const pending: Promise<void>[] = [];
+  let bytes = 0;
   let failure: unknown = null;
   const settle = async (): Promise<void> => {
     await Promise.all(pending.splice(0));
+    bytes = 0;
     if (failure !== null) throw failure;
   };
   await replayWal(env, log.dir, { after: asLsn(manifest.flushedLsn), upTo, tag: log.tag }, async (record) => {
     requireNotCancelled(watch.signal, 'the restore');
     pending.push(writer.append(Buffer.from(record.payload), record.type).then(() => undefined, (error: unknown) => void (failure ??= error)));
-    if (pending.length >= IN_FLIGHT) await settle();
+    bytes += record.payload.length;
+    if (pending.length >= IN_FLIGHT || bytes >= IN_FLIGHT_BYTES) await settle();
   }).finally(() => Promise.all(pending));
   await settle();
 }

@@ -13,6 +13,7 @@ import type { Env } from '../env/env.ts';
 import { MAX_CURRENT_BYTES, SWAP_WORD } from '../format/constants.ts';
 import { JsonFields } from '../format/json-fields.ts';
 import { decodeTextFile, encodeTextFile } from '../format/text-file.ts';
+import { readMetadata } from '../index/index-directory.ts';
 import { removeTree } from '../index/remove-tree.ts';
 import type { WriterLease } from '../index/types.ts';
 import { CairnError, isCairnError } from '../util/errors.ts';
@@ -94,18 +95,60 @@ export async function undoSwap(env: Env, dataDir: string, jobDir: string, intent
   }
 }
 
-/** Carries through what was committed. Runs before indexes are looked for, or while the index concerned is closed. */
-export async function finishRestores(env: Env, dataDir: string, lease: WriterLease): Promise<void> {
+/** Carries through what was committed for one directory, while its index is closed. Those of others, which may be under way, are left alone. */
+export async function finishRestores(env: Env, dataDir: string, directory: string, lease: WriterLease): Promise<void> {
   for (const jobDir of await jobs(env, dataDir)) {
-    const intent = await readIntent(env, jobDir);
-    if (intent !== null) await carryThrough(env, dataDir, jobDir, intent, lease);
+    const intent = await readIntent(env, jobDir).catch((error: unknown) => {
+      if (isCairnError(error, 'CORRUPT', 'TRUNCATED', 'NEWER_FORMAT', 'UNSUPPORTED')) return null; // reported at the start
+      throw error;
+    });
+    if (intent?.directory === directory) await carryThrough(env, dataDir, jobDir, intent, lease);
   }
 }
 
-/** Removes what was never committed. Must not run beside a restore. */
+/** A committed restore that cannot be carried through now: a disk fails, or its intent is damaged. */
+export interface UnfinishedRestore {
+  /** Below <data>/indexes; must not be opened or made before finishRestores has run. null: a damaged intent does not tell it, and both indexes stay where they are. */
+  readonly directory: string | null;
+  /** Name of the index that is to be there. */
+  readonly name: string | null;
+  readonly error: CairnError;
+  /** For people. */
+  readonly what: string;
+}
+
+/** The same for the start, before indexes are looked for: one restore that cannot be finished stops nothing but its index. */
+export async function resumeRestores(env: Env, dataDir: string, lease: WriterLease): Promise<UnfinishedRestore[]> {
+  const unfinished: UnfinishedRestore[] = [];
+  for (const jobDir of await jobs(env, dataDir)) {
+    let intent: SwapIntent | null = null;
+    try {
+      intent = await readIntent(env, jobDir);
+      if (intent !== null) await carryThrough(env, dataDir, jobDir, intent, lease);
+    } catch (error) {
+      if (!isCairnError(error) || error.code === 'FENCED') throw error;
+      const name = await stagedName(env, jobDir);
+      const of = name === null ? '' : ` of '${name}'`;
+      unfinished.push({ directory: intent?.directory ?? null, name, error, what: `${jobDir}: a restore${of} is not finished: ${error.message}` });
+    }
+  }
+  return unfinished;
+}
+
+async function stagedName(env: Env, jobDir: string): Promise<string | null> {
+  try {
+    return (await readMetadata(env, join(jobDir, 'index'))).name;
+  } catch (error) {
+    if (isCairnError(error)) return null;
+    throw error;
+  }
+}
+
+/** Removes what was never committed; what cannot be removed now, or may be committed and cannot be read, stays. Must not run beside a restore. */
 export async function sweepJobs(env: Env, dataDir: string): Promise<void> {
   for (const jobDir of await jobs(env, dataDir)) {
-    if ((await readIntent(env, jobDir)) === null) await removeTree(env, jobDir);
+    const isLeftover = await readIntent(env, jobDir).then((intent) => intent === null, (error: unknown) => isCairnError(error) ? false : Promise.reject(error));
+    if (isLeftover) await discard(env, jobDir);
   }
 }
 

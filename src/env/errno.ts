@@ -26,6 +26,8 @@ const RULES: Readonly<Record<string, Rule>> = {
   ENOTEMPTY: { code: 'ALREADY_EXISTS', what: 'directory is not empty' },
   // O_NOFOLLOW: a link in the place of one of our files is never opened.
   ELOOP: { code: 'PERMISSION', what: 'a symbolic link stands in the place of a file', hint: 'Remove the link; cairn follows none in its data directory.' },
+  EISDIR: { code: 'CORRUPT', what: 'it is a directory, not a file' },
+  ENOTDIR: { code: 'IO', what: 'a file stands in the place of a directory', hint: 'Move the file away.' },
   EIO: { code: 'IO', what: 'input/output error', hint: 'The disk reported an error; look at the system log.' },
 };
 

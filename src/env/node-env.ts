@@ -4,19 +4,21 @@
  * failed fsync, so a second one would report success for bytes that are not on the disk.
  */
 import { randomBytes } from 'node:crypto';
-import { constants, readSync } from 'node:fs';
+import { constants, fstatSync, readSync, type Stats } from 'node:fs';
 import * as fs from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { CairnError } from '../util/errors.ts';
 import type { Clock, Env, EnvFile, FileStat, OpenMode } from './env.ts';
 import { errnoOf, toCairnError } from './errno.ts';
 
-/** libuv sets O_CLOEXEC on every descriptor it opens. */
+/** libuv sets O_CLOEXEC on every descriptor it opens. Without O_NONBLOCK a named pipe in the place of a file would be waited for without end. */
 const OPEN_FLAGS: Readonly<Record<Exclude<OpenMode, 'durable'>, number>> = {
-  read: constants.O_RDONLY | constants.O_NOFOLLOW,
+  read: constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK,
   create: constants.O_RDWR | constants.O_CREAT | constants.O_EXCL | constants.O_NOFOLLOW,
   update: constants.O_RDWR | constants.O_NOFOLLOW,
 };
+/** The system takes at most 2 GiB in one call, and Node refuses more. */
+const MAX_CALL_BYTES = 1 << 30;
 const FILE_MODE = 0o600;
 const DIRECTORY_MODE = 0o700;
 
@@ -97,14 +99,27 @@ async function openFile(path: string, mode: OpenMode, durableWrites: DurableWrit
   if ((mode === 'update' || mode === 'durable') && poisoned.has(path)) throw poisonedError(path, undefined);
   const flags = mode !== 'durable' ? OPEN_FLAGS[mode] : durableWrites === 'flag' ? OPEN_FLAGS.update | constants.O_DSYNC : OPEN_FLAGS.update;
   const handle = await guard('open', path, () => fs.open(path, flags, FILE_MODE));
-  if (mode === 'create') poisoned.delete(path);
+  try {
+    if (mode === 'create') poisoned.delete(path);
+    else requireFile(fstatSync(handle.fd), path);
+  } catch (error) {
+    await handle.close();
+    throw toCairnError(error, 'look at', path);
+  }
   return new NodeFile(path, handle, mode === 'durable' ? durableWrites : null, () => poisoned.add(path));
+}
+
+function requireFile(stat: Stats, path: string): void {
+  const kind = stat.isDirectory() ? 'directory' : stat.isFIFO() ? 'pipe' : null;
+  if (kind !== null) throw new CairnError('CORRUPT', `${path} is a ${kind}, not a file`, { path, offset: 0 });
 }
 
 async function readFile(path: string, maxBytes: number): Promise<Buffer> {
   const handle = await guard('open', path, () => fs.open(path, OPEN_FLAGS.read));
   try {
-    const { size } = await guard('read', path, () => handle.stat());
+    const stat = await guard('read', path, () => handle.stat());
+    requireFile(stat, path);
+    const { size } = stat;
     if (size > maxBytes) throw new CairnError('CORRUPT', `${path} has ${size} bytes, more than the ${maxBytes} that such a file can have`, { path, offset: maxBytes });
     return await guard('read', path, () => readFully(handle, 0, size));
   } finally {
@@ -116,7 +131,7 @@ async function readFully(handle: fs.FileHandle, position: number, length: number
   const target = Buffer.allocUnsafe(length);
   let done = 0;
   while (done < length) {
-    const { bytesRead } = await handle.read(target, done, length - done, position + done);
+    const { bytesRead } = await handle.read(target, done, Math.min(length - done, MAX_CALL_BYTES), position + done);
     if (bytesRead === 0) break;
     done += bytesRead;
   }
@@ -174,7 +189,7 @@ class NodeFile implements EnvFile {
     try {
       let done = 0;
       while (done < target.length) {
-        const count = readSync(this.#handle.fd, target, done, target.length - done, position + done);
+        const count = readSync(this.#handle.fd, target, done, Math.min(target.length - done, MAX_CALL_BYTES), position + done);
         if (count === 0) break;
         done += count;
       }
@@ -204,7 +219,7 @@ class NodeFile implements EnvFile {
   /** A full disk shows as a short write without an error: only the next call fails. */
   async #writeFully(data: Uint8Array, position: number): Promise<void> {
     for (let done = 0; done < data.length; ) {
-      const { bytesWritten } = await this.#handle.write(data, done, data.length - done, position + done);
+      const { bytesWritten } = await this.#handle.write(data, done, Math.min(data.length - done, MAX_CALL_BYTES), position + done);
       if (bytesWritten === 0) throw new CairnError('IO', `cannot write ${this.path}: the system took 0 of ${data.length - done} bytes`, { path: this.path });
       done += bytesWritten;
     }

@@ -80,6 +80,7 @@ export class JsonFields {
 
   #wrong(name: string, what: string): CairnError {
     const field = name === '' ? this.#where || 'the document' : this.#at(name);
-    return new CairnError('CORRUPT', `${this.#path}: ${field} ${what}`, { path: this.#path, offset: 0 });
+    const is = name !== '' && this.#get(name) === undefined ? 'is missing' : what;
+    return new CairnError('CORRUPT', `${this.#path}: ${field} ${is}`, { path: this.#path, offset: 0 });
   }
 }

@@ -7,11 +7,11 @@
  */
 import { basename, dirname, join } from 'node:path';
 import { writeFileAtomic } from '../env/atomic-file.ts';
+import { copyFile, linkOrCopy } from '../env/copy-file.ts';
 import type { Env } from '../env/env.ts';
-import { copyFile, linkOrCopy } from '../backup/files.ts';
 import { METADATA_FILE, parseFileName, WAL_DIRECTORY } from '../format/file-names.ts';
 import { readMetadata } from '../index/index-directory.ts';
-import { encodeMetadata } from '../index/metadata.ts';
+import { encodeMetadata, momentAfter, timelineOf, timeName } from '../index/metadata.ts';
 import { requireNotCancelled } from '../index/slices.ts';
 import type { DurableIndex, IndexMetadata } from '../index/types.ts';
 import { CairnError, isCairnError } from '../util/errors.ts';
@@ -126,14 +126,21 @@ class Adoption {
   async #metadata(staged: string): Promise<Pick<AdoptReport, 'metadataFrom'> & { readonly metadata: IndexMetadata }> {
     const given = this.#request;
     try {
-      return { metadata: withGiven(await readMetadata(this.#env, staged), given), metadataFrom: 'file' };
+      return { metadata: this.#ownHistory(withGiven(await readMetadata(this.#env, staged), given)), metadataFrom: 'file' };
     } catch (error) {
       if (!isCairnError(error, 'NOT_FOUND', 'CORRUPT')) throw error;
       if (error.code === 'CORRUPT') this.#warnings.push(`the metadata.json of the directory was not used: ${error.message}`);
     }
     const { metadata, source, assumed } = await factsOf(this.#env, staged, given, nameOf(this.#request.path));
     if (assumed.length > 0) this.#warnings.push(`not known, and assumed: ${assumed.join('; ')}`);
-    return { metadata, metadataFrom: source };
+    return { metadata: this.#ownHistory(metadata), metadataFrom: source };
+  }
+
+  /** The original may go on, or have gone on: what a copy logs from now on has the same LSNs and must not be mixed with it. */
+  #ownHistory(metadata: IndexMetadata): IndexMetadata {
+    if (this.#ownDirectory !== null) return metadata;
+    const { restoredFrom: _, ...rest } = metadata;
+    return { ...rest, timeline: timeName(momentAfter(timelineOf(metadata), this.#env.clock.now())) };
   }
 
   #requireFreeName(name: string): void {

@@ -28,6 +28,7 @@ export async function openCodanna(env: Env, request: ForeignRequest, report: Rep
   try {
     const source = await ByteSource.of(file);
     const { dimension, count } = await readHeader(source, file.path, metadata.dimension);
+    requireGiven(request, dimension);
     const languages = await readLanguages(env, join(path, LANGUAGES_FILE), report);
     await noteOthers(env, path, report);
     compareCounts({ source, dimension, count, metadata, path: file.path }, report);
@@ -40,6 +41,12 @@ export async function openCodanna(env: Env, request: ForeignRequest, report: Rep
     await file.close();
     throw error;
   }
+}
+
+/** What the caller says must be what is there. */
+function requireGiven({ path, dimension, metric }: ForeignRequest, found: number): void {
+  if (dimension !== undefined && dimension !== found) throw foreignError('DIMENSION_MISMATCH', path, `${METADATA_FILE} says dimension ${found}, not ${dimension}`);
+  if (metric !== undefined && metric !== 'cosine') throw foreignError('INVALID_ARGUMENT', path, `this layout is made for cosine, not ${metric}`);
 }
 
 interface CodannaMetadata {

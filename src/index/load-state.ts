@@ -86,9 +86,12 @@ async function noteLostFallbacks(env: Env, dir: string, report: LoadReport, note
 
 async function quarantineFile(env: Env, dir: string, name: string, error: CairnError, notes: RecoveryNotes): Promise<void> {
   const kind = parseFileName(name)?.kind;
-  if (kind !== 'manifest' && kind !== 'segment' && kind !== 'tombstones') return;
+  const stat = await env.stat(join(dir, name));
+  // A directory cannot be replaced by the next publish as a damaged file is.
+  const isObstacle = kind === 'current' && stat !== null && stat.kind !== 'file';
+  if (kind !== 'manifest' && kind !== 'segment' && kind !== 'tombstones' && !isObstacle) return;
   notes.quarantined.push({ file: name, reason: error.message });
-  if ((await env.stat(join(dir, name))) !== null) await quarantine(env, dir, name);
+  if (stat !== null) await quarantine(env, dir, name);
 }
 
 /** What was passed over is said, and kept from garbage collection; CURRENT itself is rewritten by the next publish. */

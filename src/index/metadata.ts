@@ -70,6 +70,13 @@ export function timeName(time: number): string {
   return new Date(time).toISOString().replace(/[-:.]/g, '');
 }
 
+/** A moment whose name sorts behind that of the timeline: now, unless the clock was set back. */
+export function momentAfter(timeline: string, now: number): number {
+  const [, date = '', hour = '', minute = '', second = '', ms = ''] = /^([0-9]{8})T([0-9]{2})([0-9]{2})([0-9]{2})([0-9]{3})Z$/.exec(timeline) ?? [];
+  const began = Date.parse(`${date.slice(0, 4)}-${date.slice(4, 6)}-${date.slice(6)}T${hour}:${minute}:${second}.${ms}Z`);
+  return Number.isNaN(began) ? Math.floor(now) : Math.max(Math.floor(now), began + 1);
+}
+
 /** Which history the LSNs of an index belong to: the moment of its creation, or of the restore that began it. */
 export function timelineOf(metadata: IndexMetadata): string {
   return metadata.timeline ?? timeName(Date.parse(metadata.createdAt));
@@ -92,6 +99,7 @@ export interface DecodedMetadata {
 
 /** CORRUPT when it is no metadata.json, NEWER_FORMAT when a later cairn wrote it. `path` is for the message only. */
 export function decodeMetadata(bytes: Uint8Array, path: string): DecodedMetadata {
+  if (bytes.length === 0) throw corrupt(path, 'the file is empty');
   let value: unknown;
   try {
     value = JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes));
@@ -120,15 +128,21 @@ export function decodeMetadata(bytes: Uint8Array, path: string): DecodedMetadata
 
 /** What the rows of an index depend on and what never changes; CORRUPT when metadata.json and manifest disagree about it. */
 export function requireSameIdentity(metadata: IndexMetadata, mirror: Readonly<Record<string, unknown>> | null, path: string): void {
-  if (mirror === null) return;
+  const problem = identityProblem(metadata, mirror, path);
+  if (problem !== null) throw problem;
+}
+
+export function identityProblem(metadata: IndexMetadata, mirror: Readonly<Record<string, unknown>> | null, path: string): CairnError | null {
+  if (mirror === null) return null;
   for (const field of ['kind', 'dimension', 'distanceMetric', 'vectorType', 'logTag'] as const) {
     if (mirror[field] === metadata[field]) continue;
     // Absent in files that were written by hand or before there were tags.
     if (field === 'logTag' && (mirror[field] === undefined || metadata[field] === undefined)) continue;
-    throw new CairnError('CORRUPT', `${path}: ${field} is ${JSON.stringify(metadata[field])}, the index was made with ${JSON.stringify(mirror[field])}`, {
+    return new CairnError('CORRUPT', `${path}: ${field} is ${JSON.stringify(metadata[field])}, the index was made with ${JSON.stringify(mirror[field])}`, {
       path, offset: 0, hint: 'Nothing was changed. It may belong to another index; `cairn repair` restores the right one.',
     });
   }
+  return null;
 }
 
 /** A metadata.json that was written by hand does not know the tag of the log; the manifest does. */
@@ -185,5 +199,5 @@ function isObject(value: unknown): value is Record<string, unknown> {
 }
 
 function corrupt(path: string, what: string, cause?: unknown): CairnError {
-  return new CairnError('CORRUPT', `${path}: ${what}`, { path, offset: 0, cause, hint: 'The file was left as it is; restore it from a backup or import the directory again.' });
+  return new CairnError('CORRUPT', `${path}: ${what}`, { path, offset: 0, cause, hint: 'The file was left as it is; `cairn repair` puts back the copy that the manifest has of it.' });
 }

@@ -76,18 +76,21 @@ class Recovery {
     for (const { entry, error } of damaged) this.#losses.push(lossOfSegment(this.#env, entry, error));
     const table = new PartTable(handles, newMemtable({ arena: this.#services.arena, metadata }), store.current.generation);
     let opened: OpenedWal | null = null;
+    let maintenance: Maintenance | null = null;
     try {
       opened = await this.#openLog(metadata, table, store);
       const committer = new Committer(opened.writer, table, this.#services.options.syncMode, this.#env.clock);
       const context: IndexContext = { ...this.#services, env: this.#env, dir: this.#dir, walDir: this.#walDir, metadata, store, table, wal: opened.writer, committer, files, opener };
       if (this.#losses.length > 0 || isFallback) await this.#publishRecovered(context, damaged);
-      const maintenance = new Maintenance(context);
+      maintenance = new Maintenance(context);
       this.#notes.orphansRemoved.push(...(await maintenance.start()));
       const index = new OpenIndex(context, maintenance, this.#notes.report(store.current.generation, this.#env.clock.monotonic() - started));
       if (!hasChecksum) await this.#adopt(index);
       return index;
     } catch (error) {
-      await opened?.writer.close();
+      // Closing segments asks for a collection of garbage; none may run beside the next opening.
+      await maintenance?.stop();
+      await opened?.writer.close().catch(() => undefined); // the first error is the one that matters
       table.close();
       await opener.settled();
       throw error;

@@ -71,7 +71,7 @@ class Verification {
       const loaded = await ManifestStore.load(env, dir);
       for (const { file, error } of [...loaded.report.skipped, ...loaded.report.lostFallbacks]) this.#damage(file, error);
       const { generation } = loaded.store.current;
-      if (generation !== store.current.generation) throw new CairnError('COUNT_MISMATCH', `${path} leads to generation ${generation}, ${store.current.generation} is in use`, { path });
+      if (!store.mayLeadTo(generation)) throw new CairnError('COUNT_MISMATCH', `${path} leads to generation ${generation}, ${store.current.generation} is in use`, { path });
       return 0;
     });
     for (const entry of store.current.segments) {

@@ -34,6 +34,8 @@ export class ManifestStore {
   /** Contents of CURRENT that are ours: as loaded or published, and as attempted by publishes of unknown outcome. */
   #known: (Buffer | null)[];
   #highestGeneration: number;
+  /** Published with unknown outcome since the last success. */
+  readonly #uncertain = new Set<Generation>();
   /** False while a publish of unknown outcome, or a damaged newer generation, forbids deleting. */
   #mayDelete: boolean;
   #bytesWritten = 0;
@@ -98,6 +100,11 @@ export class ManifestStore {
     return this.#mayDelete;
   }
 
+  /** CURRENT may lead there: the generation in use, or one whose publish failed when all of it was written. */
+  mayLeadTo(generation: Generation): boolean {
+    return generation === this.current.generation || this.#uncertain.has(generation);
+  }
+
   /** One at a time. After an error the index goes on with the generation before; publishing again is safe. */
   async publish(draft: ManifestDraft, lease: WriterLease): Promise<Manifest> {
     lease.assertHeld();
@@ -112,9 +119,11 @@ export class ManifestStore {
     const current = encodeCurrent(currentFor(manifest.generation, manifest.epoch, bytes));
     this.#known.push(current);
     this.#mayDelete = false;
+    this.#uncertain.add(manifest.generation);
     await writeFileAtomic(this.#env, this.#dir, CURRENT_FILE, current);
     this.#known = [current];
     this.#mayDelete = true;
+    this.#uncertain.clear();
     this.#kept = [manifest, ...this.#kept].slice(0, KEPT_GENERATIONS);
     this.#bytesWritten += bytes.length + current.length;
     return manifest;

@@ -1,6 +1,7 @@
 /** Puts a damaged file aside, where nothing reads, replaces or deletes it. */
 import { join } from 'node:path';
 import { moveFile } from '../env/atomic-file.ts';
+import { linkOrCopy } from '../env/copy-file.ts';
 import type { Env } from '../env/env.ts';
 import { QUARANTINE_DIRECTORY, quarantineFile } from '../format/file-names.ts';
 
@@ -15,13 +16,17 @@ export async function quarantine(env: Env, dir: string, name: string, fromDir: s
   return join(toDir, kept);
 }
 
-/** Gives the bytes of `<fromDir>/<name>` a second name in quarantine/, for a file that is about to be replaced. Durable on return. */
+/**
+ * Gives the bytes of `<fromDir>/<name>` a second name in quarantine/, for a file that is about to be replaced; what is no file cannot
+ * be replaced and moves there. Durable on return.
+ */
 export async function keepCopyInQuarantine(env: Env, dir: string, name: string, fromDir: string = dir): Promise<string> {
+  if ((await env.stat(join(fromDir, name)))?.kind !== 'file') return quarantine(env, dir, name, fromDir);
   const toDir = join(dir, QUARANTINE_DIRECTORY);
   await env.mkdir(toDir);
   await env.syncDir(dir);
   const kept = await freeName(env, toDir, name);
-  await env.link(join(fromDir, name), join(toDir, kept));
+  await linkOrCopy(env, join(fromDir, name), join(toDir, kept));
   await env.syncDir(toDir);
   return join(toDir, kept);
 }

@@ -142,7 +142,7 @@ export function addNames(list: CandidateList, parts: readonly PartQuery[], scrat
       for (let i = 0; found !== null && i < found.count; i++) {
         const symbol = found.ids[i] as number;
         const local = query.part.symbolDocs[symbol] as number;
-        if (!inScope(query.scope.docs, local)) continue;
+        if (!inScope(query.scope.docs, local) || query.scope.kinds?.has(query.part.symbolKind(symbol)) === false) continue;
         const doc = query.docBase + local;
         const known = symbolsOf.get(doc);
         if (known === undefined) symbolsOf.set(doc, [symbol]);

@@ -25,6 +25,8 @@ export interface PartScope {
   readonly docs: Bitset | null;
   /** Chunks that may be returned among those of allowed docs; null = all of them. */
   readonly chunks: Bitset | null;
+  /** What the symbol of a hit may be; null = anything. */
+  readonly kinds: ReadonlySet<string> | null;
 }
 
 /** A compiled filter; `key` is equal for equal filters. */
@@ -62,10 +64,10 @@ interface FilterMemo {
 const memos = new WeakMap<IndexPart, FilterMemo>();
 
 export function partScope(view: PartView, filter: CompiledFilter): PartScope {
-  if (filter.acceptsDoc === null && filter.kinds === null) return { docs: view.live, chunks: null };
+  if (filter.acceptsDoc === null && filter.kinds === null) return { docs: view.live, chunks: null, kinds: null };
   const { docs, chunks } = memo(view, filter);
-  if (docs === null || view.live === null) return { docs: docs ?? view.live, chunks };
-  return { docs: intersect(docs, view.live), chunks };
+  if (docs === null || view.live === null) return { docs: docs ?? view.live, chunks, kinds: filter.kinds };
+  return { docs: intersect(docs, view.live), chunks, kinds: filter.kinds };
 }
 
 function memo(view: PartView, filter: CompiledFilter): FilterMemo {

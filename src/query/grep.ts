@@ -37,14 +37,16 @@ export interface GrepMatch {
 export interface GrepResult {
   readonly matches: readonly GrepMatch[];
   /** Why the search ended before all files were read; null = the answer is complete. */
-  readonly stopped: 'limit' | 'time' | null;
-  /** Where time ran out, null otherwise. */
+  readonly stopped: 'limit' | 'size' | 'time' | null;
+  /** Where time ran out or the answer was full, null otherwise. */
   readonly stoppedAt: string | null;
   readonly filesSearched: number;
 }
 
 /** Texts sent to the regex worker at once; smaller batches lose less when the worker must be killed. */
 const BATCH_BYTES = 1 << 18;
+/** Characters of the lines of an answer, context included: it is made into one message at once, by a thread that others wait for. */
+export const MAX_ANSWER_CHARS = 4 << 20;
 
 interface DocWork {
   readonly query: PartQuery;
@@ -65,7 +67,7 @@ export async function grep(snapshot: Snapshot, request: GrepRequest, signal?: Ab
   const work = await findWork(openParts(snapshot, compileFilter(request.filters)), pattern, slices);
   const runner = pattern.isLiteral || work.length === 0 ? null : new RegexRunner(pattern);
   try {
-    return await run(work, request, runner === null ? literalMatcher(pattern) : regexMatcher(runner, slices, signal), slices);
+    return await run(work, request, runner === null ? literalMatcher(pattern, slices) : regexMatcher(runner, slices, signal), slices);
   } finally {
     await runner?.close();
   }
@@ -83,9 +85,16 @@ function validate({ limit, context, timeBudgetMs }: GrepRequest): void {
 
 type Matcher = (texts: readonly string[]) => Promise<LineMatch[][] | null>;
 
-function literalMatcher(pattern: LinePattern): Matcher {
+function literalMatcher(pattern: LinePattern, slices: Slices): Matcher {
   const regex = new RegExp(pattern.source, pattern.flags);
-  return async (texts) => texts.map((text) => matchLines(text, regex));
+  return async (texts) => {
+    const found: LineMatch[][] = [];
+    for (const text of texts) {
+      await slices.pause();
+      found.push(matchLines(text, regex));
+    }
+    return found;
+  };
 }
 
 function regexMatcher(runner: RegexRunner, slices: Slices, signal: AbortSignal | undefined): Matcher {
@@ -130,6 +139,7 @@ function sureChunks(query: PartQuery, groups: readonly (readonly string[])[]): S
 async function run(work: readonly DocWork[], request: GrepRequest, match: Matcher, slices: Slices): Promise<GrepResult> {
   const matches: GrepMatch[] = [];
   let searched = 0;
+  let chars = 0;
   for (const batch of batches(work)) {
     const stoppedAt = (batch[0] as DocWork).key;
     const texts = await readTexts(batch, slices);
@@ -137,13 +147,24 @@ async function run(work: readonly DocWork[], request: GrepRequest, match: Matche
     if (found === null) return { matches, stopped: 'time', stoppedAt, filesSearched: searched };
     let at = 0;
     for (const item of batch) {
-      matches.push(...docMatches(item, found.slice(at, at + item.chunks.length), request.context));
-      at += item.chunks.length;
       searched++;
-      if (matches.length > request.limit) return { matches: matches.slice(0, request.limit), stopped: 'limit', stoppedAt: null, filesSearched: searched };
+      for (const hit of docMatches(item, found.slice(at, at + item.chunks.length), request.context)) {
+        await slices.pause();
+        if (matches.length === request.limit) return { matches, stopped: 'limit', stoppedAt: null, filesSearched: searched };
+        chars += charsOf(hit);
+        if (chars > MAX_ANSWER_CHARS && matches.length > 0) return { matches, stopped: 'size', stoppedAt: item.key, filesSearched: searched };
+        matches.push(hit);
+      }
+      at += item.chunks.length;
     }
   }
   return { matches, stopped: null, stoppedAt: null, filesSearched: searched };
+}
+
+function charsOf({ text, before, after }: GrepMatch): number {
+  let chars = text.length;
+  for (const lines of [before, after]) for (const line of lines) chars += line.length;
+  return chars;
 }
 
 /** Docs in groups of about BATCH_BYTES, by the number of lines (a line is about 32 bytes); the first group is small, for a quick first page. */
@@ -172,22 +193,24 @@ async function readTexts(batch: readonly DocWork[], slices: Slices): Promise<str
 }
 
 /** Matches of one file, each line once even where chunks overlap. */
-function docMatches({ query, doc, key, chunks }: DocWork, found: readonly LineMatch[][], context: number): GrepMatch[] {
+function* docMatches({ query, doc, key, chunks }: DocWork, found: readonly LineMatch[][], context: number): Iterable<GrepMatch> {
   const byLine = new Map<number, LineMatch>();
   chunks.forEach((chunk, i) => {
     const { startLine } = query.part.chunk(chunk);
     for (const match of found[i] as LineMatch[]) if (!byLine.has(startLine + match.line)) byLine.set(startLine + match.line, match);
   });
-  if (byLine.size === 0) return [];
+  if (byLine.size === 0) return;
   const lines = docLines(query, doc);
   const last = query.part.chunkStart(doc + 1) - 1;
   const end = 1 + query.part.chunk(last).endLine;
   const language = query.part.docLanguage(doc);
-  return [...byLine.entries()].sort(([a], [b]) => a - b).map(([line, match]) => ({
-    key, language, line, start: match.start, end: match.end, text: lines.get(line) ?? '',
-    before: around(lines, Math.max(1, line - context), line),
-    after: around(lines, line + 1, Math.min(end, line + 1 + context)),
-  }));
+  for (const [line, match] of [...byLine].sort(([a], [b]) => a - b)) {
+    yield {
+      key, language, line, start: match.start, end: match.end, text: lines.get(line) ?? '',
+      before: around(lines, Math.max(1, line - context), line),
+      after: around(lines, line + 1, Math.min(end, line + 1 + context)),
+    };
+  }
 }
 
 /** Lines of a file that are in chunks (blank stretches between chunks may be missing). */

@@ -3,8 +3,9 @@ import { sidePenalty } from '../text/index.ts';
 import { lanesOf, type Candidate, type CandidateList } from './candidates.ts';
 import type { QueryPlan } from './query-plan.ts';
 import type { Scratch } from './scratch.ts';
+import type { PartQuery } from './statistics.ts';
 import type { SearchHit } from './types.ts';
-import { CHUNK_VECTOR_WEIGHT, FEATURES, FURTHER_CHUNK, RARE_WORD, type WeightSet } from './weights.ts';
+import { CHUNK_VECTOR_WEIGHT, FEATURES, FURTHER_CHUNK, RARE_WORD, STEM_SHARE, type WeightSet } from './weights.ts';
 
 export interface RankContext {
   readonly plan: QueryPlan;
@@ -53,13 +54,18 @@ function scoreFile(candidate: Candidate, { plan, scratch, isRareWord }: RankCont
   for (let i = 0; i < weights.length; i++) sum += (weights[i] as number) * (features[i] as number);
   const holdsRareWord = isRareWord && holdsFirstWord(candidate, scratch);
   const penalty = candidate.fileMatch || holdsRareWord ? 1 : sidePenalty(query.columns.sideFiles(local), plan.lifted);
-  const bonus = (isExact(candidate, plan) ? 1 : holdsRareWord ? RARE_WORD.share : 0) * total;
+  const bonus = (isExact(candidate, plan) ? exactShare(candidate) : holdsRareWord ? RARE_WORD.share : 0) * total;
   return { candidate, score: (sum + bonus) * penalty, plainScore: sum * penalty, penalty };
 }
 
 /** One word that is exactly a file's name, or exactly a definition in it, stands above whatever else the features say [6.7]. */
 function isExact(candidate: Candidate, plan: QueryPlan): boolean {
   return candidate.fileMatch || (plan.isSingleWord && plan.isSymbol && (candidate.nameMatch > 0 || candidate.stemMatch > 0));
+}
+
+/** A file that only bears the name comes after those that define it. */
+function exactShare({ fileMatch, nameMatch }: Candidate): number {
+  return fileMatch || nameMatch > 0 ? 1 : STEM_SHARE;
 }
 
 /** The first term of a word is the whole word. */
@@ -137,11 +143,22 @@ function toHit({ file, chunk, score }: RankedChunk, { weights, explain }: RankCo
   };
 }
 
-function symbolOf({ query, nameSymbol }: Candidate, row: { startLine: number; endLine: number; symbol: number }): SearchHit['symbol'] {
+function symbolOf({ query, local, nameSymbol }: Candidate, row: { startLine: number; endLine: number; symbol: number }): SearchHit['symbol'] {
   const named = nameSymbol >= 0 ? query.part.symbol(nameSymbol) : null;
   const isHere = named !== null && row.startLine <= named.startLine && named.startLine <= row.endLine;
-  const symbol = isHere ? named : row.symbol >= 0 ? query.part.symbol(row.symbol) : null;
+  const own = row.symbol >= 0 ? query.part.symbol(row.symbol) : null;
+  const { kinds } = query.scope;
+  const symbol = isHere ? named : own !== null && kinds?.has(own.kind) !== false ? own : kinds === null ? null : firstOfKind(query, local, row, kinds);
   return symbol === null ? null : { name: symbol.name, qualified: symbol.qualified, kind: symbol.kind, line: symbol.startLine };
+}
+
+/** Of the symbols that begin in the chunk; a chunk in scope has one. */
+function firstOfKind({ part }: PartQuery, local: number, row: { startLine: number; endLine: number }, kinds: ReadonlySet<string>): ReturnType<PartQuery['part']['symbol']> | null {
+  for (let id = part.symbolStart(local); id < part.symbolStart(local + 1); id++) {
+    const symbol = part.symbol(id);
+    if (kinds.has(symbol.kind) && row.startLine <= symbol.startLine && symbol.startLine <= row.endLine) return symbol;
+  }
+  return null;
 }
 
 function explanation(candidate: Candidate, weights: WeightSet, penalty: number): NonNullable<SearchHit['explain']> {

@@ -39,7 +39,7 @@ export function requirePhrases(parts: readonly PartQuery[], phrases: readonly st
       chunks.add(chunk);
       docs.add(doc);
     }
-    return { ...query, scope: { docs, chunks } };
+    return { ...query, scope: { ...query.scope, docs, chunks } };
   });
   return { parts: narrowed, unread };
 }

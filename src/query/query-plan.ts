@@ -99,7 +99,7 @@ function fileNames(text: string): string[] {
 }
 
 const ASKS_TESTS = /\b(tests?|testing|specs?|unit ?tests?|fixtures?|mocks?)\b/i;
-const ASKS_EXAMPLES = /\b(examples?|samples?|demos?|legacy|compat|compatibility|tutorials?)\b/i;
+const ASKS_EXAMPLES = /\b(examples?|samples?|demos?|bench|benches|benchmarks?|benchmarking|legacy|compat|compatibility|tutorials?)\b/i;
 const ASKS_BARRELS = /__init__|package-info|\bre-?exports?\b/i;
 const ASKS_TYPINGS = /\.d\.ts\b|\btypings?\b|\btype (declarations?|definitions?)\b/i;
 const ASKS_WINDOWS = /\b(windows|win|win32|win64|winapi|winsock|iocp|msvc|ntdll|powershell)\b/i;

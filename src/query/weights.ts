@@ -49,6 +49,9 @@ export const CANDIDATES = { lexical: 120, path: 50, definition: 50, semantic: 40
  */
 export const RARE_WORD = { files: 3, share: 0.5 } as const;
 
+/** A query of one word that is a file's stem: what that counts of the weight total, where a definition of that name counts all of it. */
+export const STEM_SHARE = 0.5;
+
 /**
  * Where no word of the query is in the index, a best cosine below this is no answer. Over four projects, words made up and
  * questions about other matters reached 0.16 to 0.34 (median 0.22), questions about the project 0.33 and more.

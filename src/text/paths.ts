@@ -60,7 +60,7 @@ export interface SideFile {
 
 const TEST_DIRECTORY = /(^|\/)(tests?|__tests__|specs?|testing)\//;
 const TEST_FILE = /(^|\/)(test_[^/]+|[^/]+[._-](test|spec)|[^/]*[a-z](Tests?|Spec|Suite))\.\w+$/;
-const SIDE_DIRECTORY = /(^|\/)(compat|_compat|legacy|examples?|_examples?|docs?_src|single_include)\//;
+const SIDE_DIRECTORY = /(^|\/)(compat|_compat|legacy|examples?|_examples?|bench|benches|benchmarks?|docs?_src|single_include)\//;
 /** The variant for another system than those that cairn runs on; its twin for this one is meant unless the query names the system. */
 const WINDOWS = /(^|\/)(win|win32|windows)\/|[a-z0-9][._-](win32|windows)\.\w+$/i;
 const BARRELS: ReadonlySet<string> = new Set(['__init__.py', 'package-info.java']);

@@ -194,7 +194,7 @@ export class WalFileReader {
 
   static async open(file: EnvFile, firstLsn: Lsn, tag: LogTag | null): Promise<WalFileReader> {
     const header = decodeWalHeader(await file.read(0, WAL_HEADER_BYTES), file.path);
-    if (header.firstLsn !== firstLsn) throw new CairnError('CORRUPT', `${file.path}: the header says LSN ${header.firstLsn}`, { path: file.path, offset: 32 });
+    if (header.firstLsn !== firstLsn) throw new CairnError('CORRUPT', `${file.path}: the header says that it begins with LSN ${header.firstLsn}, not ${firstLsn}`, { path: file.path, offset: 32, hint: 'Was it copied here from another index, or renamed?' });
     if (tag !== null && header.tag !== null && header.tag !== tag) {
       throw new CairnError('CORRUPT', `${file.path}: the file belongs to another log (${header.tag}, this one is ${tag})`, { path: file.path, offset: LOG_TAG_OFFSET, hint: 'Was it copied here from another index, or from a time before a restore?' });
     }

@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { existsSync, linkSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import test from 'node:test';
+import { encodeBackupRecord, type BackupRecord } from '../../src/backup/backup-record.ts';
 import { CairnError, isCairnError } from '../../src/util/errors.ts';
 import { applied, assertSound, newSample, type Content, type TestEngine } from './harness.ts';
 
@@ -191,15 +192,45 @@ test('[1.25] half-made backups are no backups and are swept; others survive a re
   const one = await populated(t);
   const good = await one.engine.backups.create('sample', 'manual');
   const shelf = join(one.dataDir, 'backups', 'sample');
-  const half = join(shelf, '20260101T000000001Z-3');
-  mkdirSync(half);
-  writeFileSync(join(half, 'CURRENT'), 'half');
+  const half = ['20260101T000000001Z-3.new', '20260101T000000001Z-4.old'].map((name) => join(shelf, name));
+  for (const dir of half) {
+    mkdirSync(dir);
+    writeFileSync(join(dir, 'CURRENT'), 'half');
+  }
   writeFileSync(join(shelf, 'notes.txt'), 'of the user');
-  assert.equal((await one.engine.backups.list()).backups.length, 1);
+  const { backups, unreadable } = await one.engine.backups.list();
+  assert.deepEqual([backups.length, unreadable], [1, []]);
   await one.reopen();
-  assert.deepEqual(await one.engine.backups.sweep(), [half]);
-  assert.ok(!existsSync(half) && existsSync(join(shelf, 'notes.txt')));
+  assert.deepEqual(await one.engine.backups.sweep(), half);
+  assert.ok(half.every((dir) => !existsSync(dir)) && existsSync(join(shelf, 'notes.txt')));
   assert.equal((await one.engine.backups.list()).backups[0]?.record.id, good.record.id);
+});
+
+test('[1.28] a backup that lost its backup.json, or is being copied in, is reported and never swept', async (t) => {
+  const one = await populated(t);
+  const { dir, record } = await one.engine.backups.create('sample', 'manual');
+  const json = readFileSync(join(dir, 'backup.json'));
+  rmSync(join(dir, 'backup.json'));
+  await one.reopen();
+  await one.engine.backups.sweep();
+  await one.engine.backups.create('sample', 'manual');
+  const { unreadable } = await one.engine.backups.list();
+  assert.deepEqual(unreadable.map(({ id, error }) => [id, error.code, error.path]), [[record.id, 'CORRUPT', join(dir, 'backup.json')]]);
+  writeFileSync(join(dir, 'backup.json'), json);
+  assert.deepEqual((await one.engine.backups.verify('sample', record.id)).damages, []);
+});
+
+test('[1.25] a leftover that cannot be removed does not keep backups from being made', async (t) => {
+  const one = await populated(t);
+  await one.engine.backups.create('sample', 'manual');
+  const stuck = join(one.dataDir, 'backups', 'sample', '20260101T000000001Z-3.new');
+  mkdirSync(stuck);
+  writeFileSync(join(stuck, 'CURRENT'), 'half');
+  one.env.fail = (call, path) => {
+    if (call === 'unlink' && path.startsWith(stuck)) throw new CairnError('PERMISSION', 'injected', { path });
+  };
+  await one.engine.backups.create('sample', 'manual');
+  assert.equal((await one.engine.backups.list()).backups.length, 2);
 });
 
 test('[1.28] retention by count, age and size', async (t) => {
@@ -229,6 +260,7 @@ test('[1.28] retention by count, age and size', async (t) => {
   assert.deepEqual(await left(), [ids[5]]);
   assert.deepEqual((await backups.verify('sample', null)).damages, []);
   await assert.rejects(async () => backups.prune('sample', {}, false), (error) => isCairnError(error, 'INVALID_ARGUMENT'));
+  await assert.rejects(backups.prune('smaple', { keep: 1 }, false), (error) => isCairnError(error, 'NOT_FOUND'));
   await assert.rejects(async () => backups.prune('sample', { keep: 0 }, false), (error) => isCairnError(error, 'INVALID_ARGUMENT'));
 });
 
@@ -245,6 +277,58 @@ test('[1.28] the last good backup is never deleted in favour of a newer one that
   assert.deepEqual([pruned.removed.length, pruned.lastGood], [0, good.record.id]);
   flip(join(good.dir, good.record.files[0]?.name as string), 120);
   assert.deepEqual((await backups.prune('sample', { keep: 1 }, false)).removed, [], 'while none is right nothing goes');
+});
+
+test('[1.28] [A.5] the order of backups does not hang on the clock: set back, nothing newer goes for something older', async (t) => {
+  const one = await newSample(t);
+  const { backups } = one.engine;
+  const ids: string[] = [];
+  const make = async (version: number): Promise<void> => {
+    await one.commit({ a: version });
+    ids.push((await backups.create('sample', 'manual')).record.id);
+  };
+  await make(1);
+  await make(2);
+  one.env.now -= 365 * 86_400_000;
+  await make(3);
+  await make(4);
+  assert.deepEqual((await backups.list('sample')).backups.map(({ record }) => record.id), ids);
+  assert.equal((await backups.verify('sample', null)).info.record.id, ids[3], 'the newest');
+  assert.equal(await backups.createIfChanged('sample', 'scheduled'), null, 'nothing changed since the newest');
+  const { removed, lastGood } = await backups.prune('sample', { keep: 1 }, false);
+  assert.deepEqual([removed.map(({ record }) => record.id), lastGood], [ids.slice(0, 3), ids[3]]);
+  one.env.now += 365 * 86_400_000;
+  await one.commit({ a: 9 });
+  await backups.restore({ index: 'sample' });
+  assert.deepEqual(await one.content(), { a: 4 });
+});
+
+test('[1.26] backups that were made without a number are the oldest', async (t) => {
+  const one = await newSample(t);
+  const { backups } = one.engine;
+  const old = await backups.create('sample', 'manual');
+  const { sequence, ...record } = old.record;
+  assert.equal(sequence, 1);
+  writeFileSync(join(old.dir, 'backup.json'), encodeBackupRecord(record as BackupRecord));
+  one.env.now -= 86_400_000;
+  const second = await backups.create('sample', 'manual');
+  assert.deepEqual((await backups.list('sample')).backups.map(({ record: { id, sequence: n } }) => [id, n]), [[old.record.id, 0], [second.record.id, 1]]);
+});
+
+test('a scheduled backup is made of what was committed after a restore, also when LSN and generation are those of the newest', async (t) => {
+  const one = await newSample(t);
+  const { backups } = one.engine;
+  await one.commit({ a: 1 });
+  await (await one.index()).persist('test');
+  const first = await backups.create('sample', 'manual');
+  await one.commit({ a: 2 });
+  await (await one.index()).persist('test');
+  const { lsn, generation } = (await backups.create('sample', 'manual')).record;
+  await backups.restore({ index: 'sample', backup: first.record.id });
+  await one.commit({ a: 3 });
+  const { version, generation: now } = (await one.index()).stats();
+  assert.deepEqual([version, now], [lsn, generation], 'the case that is meant');
+  assert.notEqual(await backups.createIfChanged('sample', 'scheduled'), null);
 });
 
 test('[1.25] a full disk or a cancel in the middle: typed error, nothing left over, the next one works', async (t) => {

@@ -1,10 +1,11 @@
 // Restores to a point in time equal the model at that point, for random points of random histories.
 import assert from 'node:assert/strict';
-import { copyFileSync, existsSync, readdirSync, rmSync } from 'node:fs';
+import { copyFileSync, cpSync, existsSync, readdirSync, rmSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import test from 'node:test';
 import { CairnError, isCairnError } from '../../src/util/errors.ts';
 import { seededRandom, testSeed } from '../support/random.ts';
+import { tempDir } from '../support/temp-dir.ts';
 import { applied, assertSound, batchOf, newSample, type Change, type Content, type TestEngine } from './harness.ts';
 
 const seed = testSeed(20262);
@@ -123,6 +124,28 @@ test('[1.29] an index made anew under the same name does not get the log of the 
   await assert.rejects(restored(one, { toLsn: 7 }), (error) => isCairnError(error, 'NOT_FOUND'), 'the only backup is of another history');
   await one.engine.backups.create('sample', 'manual');
   assert.deepEqual((await restored(one, { toLsn: 7 })).content, { b: 7 });
+});
+
+test('[1.29] [3.14] a copy that is taken in under the name of its deleted original begins a history of its own', async (t) => {
+  const one = await newSample(t, { options: { archive: true } });
+  for (let n = 1; n <= 3; n++) await one.commit({ a: n });
+  await one.engine.backups.create('sample', 'manual');
+  const copy = join(tempDir(t), 'copy');
+  cpSync(join(one.dataDir, 'indexes', 'sample'), copy, { recursive: true });
+  for (let n = 4; n <= 8; n++) {
+    await one.commit({ a: n });
+    await (await one.index()).persist('test');
+  }
+  await one.engine.delete('sample', { purge: false });
+  await one.engine.adopt({ path: copy });
+  assert.deepEqual(await one.content(), { a: 3 });
+  for (let n = 4; n <= 8; n++) {
+    await one.commit({ b: n });
+    await (await one.index()).persist('test');
+  }
+  await assert.rejects(restored(one, { toLsn: 7 }), (error) => isCairnError(error, 'NOT_FOUND'), 'the only backup is of the other history');
+  const { record } = await one.engine.backups.create('sample', 'manual');
+  assert.deepEqual((await restored(one, { backup: record.id })).content, { a: 3, b: 8 });
 });
 
 test('[1.29] an archived log file of another index is refused', async (t) => {

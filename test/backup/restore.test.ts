@@ -60,6 +60,19 @@ test('[1.30] --as makes another index and leaves the first alone; two never foll
   await assert.rejects(one.engine.backups.restore({ index: 'sample', as: 'before' }), (error) => isCairnError(error, 'ALREADY_EXISTS'));
 });
 
+test('[1.30] --as never replaces an index that was made while the restore was prepared', async (t) => {
+  const one = await populated(t);
+  await one.engine.backups.create('sample', 'manual');
+  const meanwhile = async <T>(step: () => Promise<T>): Promise<T> => {
+    await one.engine.create({ name: 'before', kind: 'code', dimension: 4 });
+    await one.commit({ mine: 1 }, 'before');
+    return step();
+  };
+  await assert.rejects(one.engine.backups.restore({ index: 'sample', as: 'before' }, {}, meanwhile), (error) => isCairnError(error, 'ALREADY_EXISTS'));
+  assert.deepEqual(await one.content('before'), { mine: 1 });
+  assert.deepEqual(readdirSync(join(one.dataDir, 'restoring')), []);
+});
+
 test('[1.30] an index that cannot be opened is restored, and its bytes are kept', async (t) => {
   const one = await populated(t);
   await one.engine.backups.create('sample', 'manual');
@@ -275,4 +288,44 @@ test('[1.30] a disk that fails in the middle of the swap: the old index or the n
     }
   }
   assert.ok(swaps >= 1, 'some got through');
+});
+
+test('[1.30] a committed restore whose intent is damaged stops nobody: it is reported, and both indexes stay', async (t) => {
+  const one = await populated(t);
+  await one.engine.backups.create('sample', 'manual');
+  const before = await one.content();
+  const job = join(one.dataDir, 'restoring', '0123456789abcdef');
+  mkdirSync(join(job, 'index'), { recursive: true });
+  writeFileSync(join(job, 'swap'), 'cairn-swap 1 garbage');
+  await one.reopen();
+  assert.match(one.engine.unsettled.join(), /0123456789abcdef: a restore is not finished/);
+  assert.deepEqual(await one.content(), before);
+  await one.engine.backups.restore({ index: 'sample' });
+  assert.equal(existsSync(join(job, 'swap')), true, 'its bytes stay');
+});
+
+test('[1.30] a committed restore that a failing disk keeps from its end at the start waits for the disk; the others serve', async (t) => {
+  const one = await populated(t);
+  await one.engine.create({ name: 'other', kind: 'code', dimension: 4 });
+  const { record } = await one.engine.backups.create('sample', 'manual');
+  const saved = await one.content();
+  await one.commit({ e: 9 });
+  const failSwap = (name: string, path: string): void => {
+    if (name === 'rename' && path.startsWith(join(one.dataDir, 'indexes')) && !path.endsWith('.tmp')) throw new CairnError('IO', 'injected', { path });
+    if (name === 'unlink' && path.endsWith('/swap')) throw new CairnError('IO', 'injected', { path });
+  };
+  one.env.fail = failSwap;
+  await assert.rejects(one.engine.backups.restore({ index: 'sample', backup: record.id }), (error) => isCairnError(error, 'IO'));
+  await one.reopen();
+  assert.match(one.engine.unsettled.join(), /a restore of 'sample' is not finished: injected/);
+  assert.equal(one.engine.entry('sample')?.error?.code, 'IO');
+  await assert.rejects(one.index(), (error) => isCairnError(error, 'IO'));
+  const broken = join(one.dataDir, 'restoring', '0123456789abcdef'); // somebody else's
+  mkdirSync(broken);
+  writeFileSync(join(broken, 'swap'), 'garbage');
+  await one.commit({ x: 1 }, 'other');
+  one.env.fail = () => undefined;
+  assert.deepEqual(await one.content(), saved);
+  assert.deepEqual(one.engine.unsettled, []);
+  await assertSound(one);
 });

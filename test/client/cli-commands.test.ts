@@ -1,9 +1,11 @@
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
-import { chmodSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, mkdirSync, mkdtempSync, realpathSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { PassThrough } from 'node:stream';
 import { test } from 'node:test';
+import { confirm } from '../../client/cli/confirm.ts';
 import { exitCodeOf } from '../../client/cli/exit-codes.ts';
 import { bytes, duration, plural, table } from '../../client/cli/format.ts';
 import { renderProgress } from '../../client/cli/progress.ts';
@@ -189,6 +191,44 @@ a       ready  100,000   1,234  4.8 MiB  -
 `);
   fake.answer('index/list', () => ({ indexes: [], failed: [] }));
   assert.match((await run(['list'])).stderr, /no indexes yet/);
+});
+
+test('a word that names an index means the index, also where a directory has that name; delete never takes the index around a directory', async (t) => {
+  const { fake, run, dir } = await harness(t);
+  mkdirSync(join(dir, 'pebble', 'sub'), { recursive: true });
+  symlinkSync(join(dir, 'pebble'), join(dir, 'link'));
+  fake.answer('index/list', () => ({ indexes: [SUMMARY, { ...SUMMARY, index: 'stone', root: realpathSync(join(dir, 'pebble')) }, { ...SUMMARY, index: 'around', root: realpathSync(dir) }], failed: [{ index: 'sub', path: '/d', code: 'CORRUPT', reason: 'bad' }] }));
+  fake.answer('index/flush', () => ({ index: 'pebble', lsn: 1, durableLsn: 1, generation: 1, tookMs: 1 }));
+  fake.answer('index/delete', () => ({ index: 'pebble', purged: false, keptAt: '/d/kept' }));
+  const sent = async (args: readonly string[], cwd = dir): Promise<unknown> => {
+    const { code, stderr } = await run(args, { cwd });
+    const last = fake.requests.at(-1);
+    return code === 0 && last?.method !== 'index/list' ? last?.params : stderr.split('\n')[0];
+  };
+  assert.deepEqual(await sent(['flush', 'pebble']), { index: 'pebble' });
+  assert.deepEqual(await sent(['flush', './pebble']), { root: join(dir, 'pebble') });
+  assert.deepEqual(await sent(['flush', 'link']), { root: join(dir, 'link') });
+  assert.deepEqual(await sent(['delete', 'pebble']), { index: 'pebble' });
+  assert.deepEqual(await sent(['delete', 'sub'], join(dir, 'pebble')), { index: 'sub' });
+  assert.deepEqual(await sent(['delete', './pebble']), { index: 'stone' });
+  assert.deepEqual(await sent(['delete', '--root', 'link']), { index: 'stone' });
+  assert.deepEqual(await sent(['delete', '.']), { index: 'around' });
+  assert.equal(await sent(['delete', './sub'], join(dir, 'pebble')), `cairn: no index has the root ${realpathSync(join(dir, 'pebble', 'sub'))}`);
+  assert.equal(await sent(['delete', '--root', 'gone']), `cairn: no index has the root ${join(dir, 'gone')}`);
+});
+
+test('a question that nobody answers is a no: an input that ends, a signal', async () => {
+  const ask = (write: (input: PassThrough, abort: AbortController) => void): Promise<boolean> => {
+    const [input, abort] = [new PassThrough(), new AbortController()];
+    const asked = confirm('Sure? ', input, new PassThrough().resume(), abort.signal);
+    write(input, abort);
+    return asked;
+  };
+  assert.equal(await ask((input) => input.write('y\n')), true);
+  assert.equal(await ask((input) => input.write('Yes\n')), true);
+  assert.equal(await ask((input) => input.write('no\n')), false);
+  assert.equal(await ask((input) => input.end()), false);
+  assert.equal(await ask((_, abort) => abort.abort()), false);
 });
 
 test('[0.25] flush, verify and delete say what they did', async (t) => {

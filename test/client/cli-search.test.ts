@@ -203,12 +203,14 @@ test('grep prints like grep, marks matches, and says when there is more', async 
   const { fake, run } = await harness(t);
   const match = { path: 'a.go', line: 7, column: 5, text: '\tfunc main() {', before: ['package x'], after: ['}', ''] };
   fake.answer('search/grep', () => ({ matches: [match, { ...match, path: 'b.go', before: [], after: [] }], truncated: true, filesSearched: 9, meta: META }));
-  const { code, stdout, stderr } = await run(['grep', 'func m', '-C', '2', '-i']);
+  const { code, stdout, stderr } = await run(['grep', 'func m', '-C', '2', '-i', '-n', '2']);
   assert.equal(code, 0);
   assert.equal(stdout, 'a.go-6-package x\na.go:7:\tfunc main() {\na.go-8-}\na.go-9-\n--\nb.go:7:\tfunc main() {\n');
   assert.match(stderr, /more matches/);
-  assert.deepEqual(fake.requests.at(-1)?.params, { pattern: 'func m', ignoreCase: true, context: 2, root: fake.requests.at(-1)?.params['root'] });
+  assert.deepEqual(fake.requests.at(-1)?.params, { pattern: 'func m', ignoreCase: true, context: 2, limit: 2, root: fake.requests.at(-1)?.params['root'] });
   assert.match((await run(['grep', 'FUNC', '-i'], { tty: true })).stdout, /\u001b\[1;33mfunc\u001b\[22;39m main/);
+  fake.answer('search/grep', () => ({ matches: [match], truncated: true, filesSearched: 9, meta: { ...META, reasons: ['the answer is full at b.go'] } }));
+  assert.match((await run(['grep', 'x'])).stderr, /the answer is full at b\.go/);
   fake.answer('search/grep', () => ({ matches: [], truncated: false, filesSearched: 1, meta: META }));
   const none = await run(['grep', '(?<weird', '-e']);
   assert.deepEqual([none.code, none.stderr], [1, 'nothing found in 1 file\n']);

@@ -9,7 +9,7 @@ import { fileURLToPath } from 'node:url';
 import { connect } from '../../client/cairn-client.ts';
 import type { ConnectOptions } from '../../client/connect-or-spawn.ts';
 import { resolveEndpoint } from '../../daemon/protocol/endpoint.ts';
-import { isOwnerAlive, isProcessAlive, readLockOwner } from '../../client/lock-owner.ts';
+import { isOwnerAlive, isProcessAlive, isStopped, readLockOwner } from '../../client/lock-owner.ts';
 import { checkLeaks } from '../support/leaks.ts';
 import { until } from '../support/cli.ts';
 import { tempDir } from '../support/temp-dir.ts';
@@ -34,7 +34,13 @@ function sandbox(t: TestContext, env: Readonly<Record<string, string>> = {}): { 
   dataDir = join(tempDir(t), 'data');
   mkdirSync(dataDir, { mode: 0o700 });
   const starts = (): number => (existsSync(join(dataDir, 'starts')) ? readFileSync(join(dataDir, 'starts'), 'utf8').trim().split('\n').length : 0);
-  return { dataDir, starts, options: { dataDir, entry, env: { ...baseEnv, FAKE_MODE: 'serve', ...env } } };
+  return { dataDir, starts, options: { dataDir, entry, env: { ...baseEnv, CAIRN_FAKE_MODE: 'serve', ...env } } };
+}
+
+/** As if the last start was so long ago. */
+function startedAgo(dataDir: string, ms: number): void {
+  const then = new Date(Date.now() - ms);
+  utimesSync(join(dataDir, 'run', 'started'), then, then);
 }
 
 /** A lock as a daemon writes it, held by this (living) process. */
@@ -62,6 +68,21 @@ test('[6.1] the daemon is started when nobody serves, and used when somebody doe
   second.close();
 });
 
+test('[C.15] the daemon gets of its first client what it needs, and nothing else that lies in its environment', async (t) => {
+  const { dataDir, options } = sandbox(t, {
+    HOME: '/home/me', LC_ALL: 'C.UTF-8', XDG_CONFIG_HOME: '/home/me/.config', CAIRN_LOG_LEVEL: 'warn', MALLOC_ARENA_MAX: '3',
+    GITHUB_TOKEN: 'secret', GIT_DIR: '/elsewhere/.git', NODE_OPTIONS: '--no-warnings', NODE_DEBUG: 'net', NODE_EXTRA_CA_CERTS: '/tmp/ca', LD_PRELOAD: '', UV_THREADPOOL_SIZE: '1', CHOKIDAR_USEPOLLING: '1',
+  });
+  const client = await connect(options);
+  client.close();
+  const { execPath, CAIRN_DATA_DIR: given, PATH: path, ...rest } = JSON.parse(readFileSync(join(dataDir, 'environments'), 'utf8')) as Record<string, string>;
+  assert.deepEqual([execPath, given, path], [process.execPath, dataDir, process.env['PATH']]);
+  assert.deepEqual(rest, {
+    HOME: '/home/me', LC_ALL: 'C.UTF-8', XDG_CONFIG_HOME: '/home/me/.config', CAIRN_LOG_LEVEL: 'warn', CAIRN_FAKE_MODE: 'serve',
+    MALLOC_ARENA_MAX: '3', MALLOC_MMAP_THRESHOLD_: '65536', MALLOC_TRIM_THRESHOLD_: '1048576',
+  });
+});
+
 test('[6.1] many clients at once start it once', async (t) => {
   const { options, starts } = sandbox(t);
   const clients = await Promise.all(Array.from({ length: 10 }, () => connect(options)));
@@ -84,27 +105,28 @@ test('after a crash of a serving daemon it is started again at once', async (t) 
 });
 
 test('a daemon that cannot start is reported with its output, and not started again for ten seconds', async (t) => {
-  const { dataDir, options, starts } = sandbox(t, { FAKE_MODE: 'crash' });
+  const { dataDir, options, starts } = sandbox(t, { CAIRN_FAKE_MODE: 'crash' });
   await assert.rejects(connect(options), { code: 'DAEMON_UNREACHABLE', message: /exit code 3\): cannot open the lock: disk on fire/ });
+  startedAgo(dataDir, 1_000);
   await assert.rejects(connect(options), { code: 'DAEMON_UNREACHABLE', message: /has ended: cannot open the lock: disk on fire/, hint: /started again in \d+ s/ });
   assert.equal(starts(), 1);
-  const past = new Date(Date.now() - 11_000);
-  utimesSync(join(dataDir, 'run', 'started'), past, past);
+  startedAgo(dataDir, 11_000);
   await assert.rejects(connect(options), { message: /exit code 3/ });
   assert.equal(starts(), 2);
 });
 
 test('[6.13] a daemon that says why it cannot start: its code, message and hint; it is tried again at once when that is mended', async (t) => {
   const { options, starts } = sandbox(t);
-  const refusing = { ...options, env: { ...options.env, FAKE_MODE: 'refuse', FAKE_REFUSAL: 'INVALID_CONFIG: unknown setting "log.levle"' } };
+  const refusing = { ...options, env: { ...options.env, CAIRN_FAKE_MODE: 'refuse', CAIRN_FAKE_REFUSAL: 'INVALID_CONFIG: unknown setting "log.levle"' } };
   await assert.rejects(connect(refusing), { code: 'INVALID_CONFIG', message: 'unknown setting "log.levle"', hint: 'Did you mean log.level?' });
   (await connect(options)).close();
   assert.equal(starts(), 2);
 });
 
 test('a refusal that is nothing to mend quickly is not tried again at once, and the reason is repeated', async (t) => {
-  const { options, starts } = sandbox(t, { FAKE_MODE: 'refuse', FAKE_REFUSAL: 'LOCKED: Move it away.' });
+  const { dataDir, options, starts } = sandbox(t, { CAIRN_FAKE_MODE: 'refuse', CAIRN_FAKE_REFUSAL: 'LOCKED: Move it away.' });
   await assert.rejects(connect(options), { code: 'DAEMON_UNREACHABLE', message: /exit code 1\): Move it away\.$/, hint: 'Did you mean log.level?' });
+  startedAgo(dataDir, 1_000);
   await assert.rejects(connect(options), { code: 'DAEMON_UNREACHABLE', message: /has ended: Move it away\.$/ });
   assert.equal(starts(), 1);
 });
@@ -162,6 +184,20 @@ test('a data directory that is a file is a wrong setting', async (t) => {
   for (const wrong of [file, join(file, 'below')]) await assert.rejects(connect({ ...options, dataDir: wrong }), { code: 'INVALID_CONFIG', message: `the data directory ${wrong} is not a directory` });
 });
 
+test('a start that takes longer than ten seconds is not doubled while its process lives, for a minute', async (t) => {
+  const { dataDir, options, starts } = sandbox(t);
+  mkdirSync(join(dataDir, 'run'), { mode: 0o700 });
+  writeFileSync(join(dataDir, 'run', 'started'), `${process.pid} 0`);
+  startedAgo(dataDir, 30_000);
+  let announced = 0;
+  const onStart = (): number => announced++;
+  await assert.rejects(connect({ ...options, onStart, startTimeoutMs: 300 }), { code: 'DAEMON_UNREACHABLE', message: /did not start in time/ });
+  assert.equal(announced, 0);
+  startedAgo(dataDir, 61_000);
+  (await connect({ ...options, onStart })).close();
+  assert.deepEqual([announced, starts()], [1, 1]);
+});
+
 test('a start stamp from the future (clock set back) does not block starting', async (t) => {
   const { dataDir, options } = sandbox(t);
   mkdirSync(join(dataDir, 'run'), { mode: 0o700 });
@@ -173,7 +209,7 @@ test('a start stamp from the future (clock set back) does not block starting', a
 });
 
 test('our daemon loses the race: the one that won is used', async (t) => {
-  const { dataDir, options } = sandbox(t, { FAKE_MODE: 'lose' });
+  const { dataDir, options } = sandbox(t, { CAIRN_FAKE_MODE: 'lose' });
   const pending = connect(options);
   await until(() => existsSync(join(dataDir, 'starts')), 'ours has started');
   const winner = await FakeDaemon.start(dataDir);
@@ -204,6 +240,7 @@ test('[5.2] a daemon that is stopped by a signal is not replaced; the client say
   const stat = readFileSync(`/proc/${pid}/stat`, 'latin1');
   holdLock(dataDir, { pid, start: stat.slice(stat.lastIndexOf(')') + 2).split(' ')[19] });
   process.kill(pid, 'SIGSTOP');
+  await until(() => isStopped(pid), 'the system has stopped it');
   await assert.rejects(connect({ ...options, startTimeoutMs: 300 }), { code: 'DAEMON_UNREACHABLE', message: new RegExp(`pid ${pid}\\) is stopped by a signal`), hint: `Let it go on with: kill -CONT ${pid}` });
   assert.equal(starts(), 1);
   process.kill(pid, 'SIGCONT');
@@ -243,13 +280,13 @@ test('a wrong token, a protocol that does not fit and a peer that is no daemon a
   const { dataDir, options } = sandbox(t);
   const fake = await FakeDaemon.start(dataDir);
   writeFileSync(fake.endpoint.tokenFile, 'wrong');
-  await assert.rejects(connect({ ...options, startTimeoutMs: 100 }), { code: 'UNAUTHORIZED' });
+  await assert.rejects(connect({ ...options, startTimeoutMs: 2_000 }), { code: 'UNAUTHORIZED' });
   fake.answer('initialize', () => {
     throw new WireError('VERSION_SKEW', 'protocol 9 to 9 is spoken here');
   });
   await assert.rejects(connect(options), { code: 'VERSION_SKEW', hint: /cairn daemon stop/ });
   fake.onSocket = (socket) => void socket.end('SSH-2.0-OpenSSH_9.9\r\n'.repeat(1000));
-  await assert.rejects(connect({ ...options, startTimeoutMs: 100 }), { code: 'PROTOCOL' });
+  await assert.rejects(connect(options), { code: 'PROTOCOL' });
   await fake.stop();
 });
 
@@ -265,9 +302,9 @@ test('an older client uses a newer daemon and never asks it to stop', async (t) 
 });
 
 test('a newer client takes over from an older daemon once', async (t) => {
-  const { options, starts } = sandbox(t, { FAKE_VERSION: '0.1.0' });
+  const { options, starts } = sandbox(t, { CAIRN_FAKE_VERSION: '0.1.0' });
   const old = await connect({ ...options, clientVersion: '0.1.0' });
-  const client = await connect({ ...options, clientVersion: '0.2.0', env: { ...options.env, FAKE_VERSION: '0.2.0' } });
+  const client = await connect({ ...options, clientVersion: '0.2.0', env: { ...options.env, CAIRN_FAKE_VERSION: '0.2.0' } });
   assert.notEqual(client.daemon.pid, old.daemon.pid);
   assert.equal(client.daemon.daemonVersion, '0.2.0');
   assert.equal(starts(), 2);

@@ -74,10 +74,12 @@ describe('bad input', () => {
     assert.ok(run.chunks > 0);
     const found = await sandbox.json<{ hits: { path: string }[] }>(['search', 'BrewCoffee', '--root', root]);
     assert.equal(found.hits[0]?.path, 'latin1.go');
-    const { indexes } = await sandbox.json<{ indexes: readonly IndexStatus[] }>(['status']);
-    const status = indexes.find((index) => index.root === root);
+    const statusOf = async (): Promise<IndexStatus | undefined> =>
+      (await sandbox.json<{ indexes: readonly IndexStatus[] }>(['status'])).indexes.find((index) => index.root === root);
+    // A watcher that was not ready at the first walk asks for another one, which looks at some of them again.
+    await until(async () => (await statusOf())?.state === 'ready', 'the index is ready');
+    const status = await statusOf();
     assert.ok(status !== undefined);
-    assert.equal(status.state, 'ready', JSON.stringify(status.reasons));
     const skipped = Object.values(status.skipped).reduce((sum, n) => sum + n, 0);
     assert.ok(skipped >= 3, JSON.stringify(status.skipped));
   });
@@ -90,14 +92,14 @@ describe('bad input', () => {
     rmSync(root, { recursive: true });
     const stateOf = async (): Promise<IndexStatus | undefined> =>
       (await sandbox.json<{ indexes: readonly IndexStatus[] }>(['status'])).indexes.find((index) => index.root === root);
-    await until(async () => (await stateOf())?.state === 'detached', 'the index is detached', 30_000);
+    await until(async () => (await stateOf())?.state === 'detached', 'the index is detached');
     mkdirSync(root);
     writeFileSync(join(root, 'second.ts'), 'export function secondLifeOfPhoenix(): void {}\n');
-    await until(async () => (await stateOf())?.state === 'ready', 'the index is attached again', 60_000);
+    await until(async () => (await stateOf())?.state === 'ready', 'the index is attached again');
     await until(async () => {
       const result = await sandbox.run(['search', 'secondLifeOfPhoenix', '--root', root, '--json']);
       return result.stdout.includes('second.ts');
-    }, 'the new file is found', 60_000);
+    }, 'the new file is found');
     assert.doesNotMatch((await sandbox.run(['search', 'firstLifeOfPhoenix', '--root', root, '--json'])).stdout, /first\.ts/);
   });
 

@@ -19,7 +19,8 @@ interface Findings {
 }
 
 describe('damaged data', () => {
-  const sandbox = new Sandbox();
+  // The daemon's own check of stored rows would find a damage first, on a machine that takes a minute for a test.
+  const sandbox = new Sandbox({ CAIRN_STORAGE_SCRUB_HOURS: '0' });
   const root = sandbox.path('pebble');
   const other = sandbox.path('other');
   const dir = join(sandbox.dataDir, 'indexes', 'pebble');
@@ -120,11 +121,17 @@ describe('damaged data', () => {
   });
 
   test('[6.13] a damaged log under the running daemon: repair cuts it, and the tree brings back what it held', async () => {
-    writeFileSync(join(root, 'late.ts'), 'export function lateArrival(): void {}\n');
-    await json<SearchResultWire>(0, 'search', 'lateArrival', '--root', root, '--fresh');
-    const log = readdirSync(join(dir, 'wal')).sort().at(-1) as string;
-    writeFileSync(join(root, 'later.ts'), 'export function evenLater(): void {}\n');
-    await json<SearchResultWire>(0, 'search', 'evenLater', '--root', root, '--fresh');
+    const logged = async (path: string, text: string, query: string): Promise<string> => {
+      writeFileSync(join(root, path), text);
+      await json<SearchResultWire>(0, 'search', query, '--root', root, '--fresh');
+      return readdirSync(join(dir, 'wal')).sort().at(-1) as string;
+    };
+    let [log, first] = ['', ''];
+    // Two records in one file, of which the first is damaged; a save in between begins another one.
+    for (let n = 1; log === '' || first !== log; n++) {
+      first = await logged('late.ts', `export function lateArrival(): void {} // ${n}\n`, 'lateArrival');
+      log = await logged('later.ts', `export function evenLater(): void {} // ${n}\n`, 'evenLater');
+    }
     flipByte(join(dir, 'wal', log), 64 + 40);
     const verified = await json<IndexVerifyResult>(3, 'verify', '--index', 'pebble');
     assert.ok(verified.damages.some(({ file, offset }) => file.includes(log) && offset !== null), JSON.stringify(verified));

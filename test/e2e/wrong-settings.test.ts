@@ -33,7 +33,7 @@ describe('wrong settings', () => {
     assert.deepEqual((await sandbox.json<{ indexes: unknown }>(['list'])).indexes, []);
   });
 
-  test('a data directory that cannot be made: a typed error at once, never a loop', { skip: process.platform !== 'linux' && 'needs /proc', timeout: 60_000 }, async () => {
+  test('a data directory that cannot be made: a typed error at once, never a loop', { skip: process.platform !== 'linux' && 'needs /proc', timeout: 300_000 }, async () => {
     const elsewhere = new Sandbox();
     elsewhere.env['CAIRN_DATA_DIR'] = '/proc/cairn-test/data';
     try {
@@ -42,7 +42,7 @@ describe('wrong settings', () => {
       assert.deepEqual([code, error.code], [3, 'PERMISSION']);
       assert.match(error.message, /\/proc\/cairn-test\/data: cannot be created \(ENOENT\)/);
       assert.match(error.hint, /CAIRN_DATA_DIR/);
-      const daemon = spawnSync(process.execPath, [join(projectRoot, 'daemon', 'main.ts')], { env: elsewhere.env, timeout: 30_000, killSignal: 'SIGKILL', encoding: 'utf8' });
+      const daemon = spawnSync(process.execPath, [join(projectRoot, 'daemon', 'main.ts')], { env: elsewhere.env, timeout: 120_000, killSignal: 'SIGKILL', encoding: 'utf8' });
       assert.deepEqual([daemon.status, daemon.stderr.split(':')[0]], [1, 'PERMISSION']);
     } finally {
       await elsewhere.close();

@@ -6,10 +6,13 @@ import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { asEpoch, CairnError, Engine, nodeEnv, type Env } from '../../src/api.ts';
 import { writeFileAtomic } from '../../src/env/atomic-file.ts';
+import { encodeDoc } from '../../src/format/doc-codec.ts';
 import { decodeMetadata, encodeMetadata, newMetadata } from '../../src/index/metadata.ts';
+import { versions } from '../index/harness.ts';
 import { checkLeaks } from '../support/leaks.ts';
 import { failingEnv } from '../support/failing-env.ts';
 import { tempDir } from '../support/temp-dir.ts';
+import { tinyDoc } from '../support/tiny-doc.ts';
 
 checkLeaks();
 
@@ -38,6 +41,56 @@ test('[3.4] [3.5] [3.9] every index is found by its metadata.json alone, before 
   assert.equal(readFileSync(join(indexes, 'i7', 'metadata.json'), 'utf8'), 'not json');
   assert.equal((await engine.get('i3')).stats().docs > 0, true);
   assert.equal(engine.list().filter(({ state }) => state === 'open').length, 1);
+});
+
+test('[3.5] [3.9] a metadata.json that was copied from another index stops neither: the other serves, its own directory is named and mended', async (t) => {
+  const dataDir = tempDir(t);
+  const define = (name: string) => ({ name, kind: 'code' as const, dimension: 4 });
+  const put = (key: string) => ({ puts: [encodeDoc(tinyDoc(key, 1, 4))], deletes: [] });
+  const first = await Engine.open({ dataDir, lease });
+  for (const name of ['one', 'two', 'zero']) await (await first.create(define(name))).commit(put(name));
+  await first.close();
+  const metadataOf = (name: string) => join(dataDir, 'indexes', name, 'metadata.json');
+  cpSync(metadataOf('two'), metadataOf('one'));
+  cpSync(metadataOf('two'), metadataOf('zero'));
+  const engine = await Engine.open({ dataDir, lease });
+  t.after(() => engine.close());
+  assert.deepEqual(engine.list().map(({ name, directory, state, error }) => [name, directory, state, error?.code]), [
+    ['one', 'one', 'failed', 'CORRUPT'], ['two', 'two', 'closed', undefined], ['zero', 'zero', 'failed', 'CORRUPT'],
+  ]);
+  assert.deepEqual(versions(await engine.get('two')), { two: 1 });
+  for (const name of ['one', 'zero']) {
+    assert.equal((await engine.restoreMetadata(name, { dryRun: false }))?.kind, 'rewrite-metadata');
+    assert.deepEqual(versions(await engine.get(name)), { [name]: 1 });
+  }
+});
+
+test('[3.5] of two whole directories with one name the one that is called so serves, wherever the copy stands in the order', async (t) => {
+  const dataDir = tempDir(t);
+  const first = await Engine.open({ dataDir, lease });
+  await first.create({ name: 'sample', kind: 'code', dimension: 4 });
+  await first.close();
+  for (const copy of ['a-copy', 'z-copy']) cpSync(join(dataDir, 'indexes', 'sample'), join(dataDir, 'indexes', copy), { recursive: true });
+  const engine = await Engine.open({ dataDir, lease });
+  t.after(() => engine.close());
+  assert.deepEqual(engine.list().map(({ name, directory, state, error }) => [name, directory, state, error?.code]), [
+    ['a-copy', 'a-copy', 'failed', 'ALREADY_EXISTS'], ['sample', 'sample', 'closed', undefined], ['z-copy', 'z-copy', 'failed', 'ALREADY_EXISTS'],
+  ]);
+});
+
+test('[3.9] a mended metadata.json whose name is taken is listed as failed, and takes nobody\'s place', async (t) => {
+  const dataDir = tempDir(t);
+  const first = await Engine.open({ dataDir, lease });
+  await first.create({ name: 'one', kind: 'code', dimension: 4 });
+  await first.rename('one', 'two');
+  await first.create({ name: 'one', kind: 'code', dimension: 4 }); // lies beside, in a directory of another name
+  await first.close();
+  cpSync(join(dataDir, 'indexes', 'one'), join(dataDir, 'indexes', 'lost'), { recursive: true });
+  writeFileSync(join(dataDir, 'indexes', 'lost', 'metadata.json'), '{');
+  const engine = await Engine.open({ dataDir, lease });
+  t.after(() => engine.close());
+  await assert.rejects(engine.restoreMetadata('lost', { dryRun: false }), { code: 'ALREADY_EXISTS' });
+  assert.deepEqual(engine.list().map(({ name, state }) => [name, state]), [['lost', 'failed'], ['one', 'closed'], ['two', 'closed']]);
 });
 
 test('[3.19] a start over 1,000 indexes costs two calls for each and opens none of them (time: scripts/bench/discovery.ts)', async (t) => {

@@ -1,5 +1,6 @@
 // The real file system behind Env: modes, links, typed errors, short reads; and how a file gets its name.
 import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
 import { constants, mkdirSync, readdirSync, readFileSync, readlinkSync, realpathSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
 import * as fsPromises from 'node:fs/promises';
 import { join } from 'node:path';
@@ -68,7 +69,7 @@ test('files are 0600, directories 0700', async (t) => {
   assert.equal((await env.stat(join(dir, 'a')))?.kind, 'directory');
 });
 
-test('a directory that cannot be made is a typed error, also where the kernel says that its parent is not there', { skip: process.platform !== 'linux' && 'needs /proc', timeout: 30_000 }, async (t) => {
+test('a directory that cannot be made is a typed error, also where the kernel says that its parent is not there', { skip: process.platform !== 'linux' && 'needs /proc', timeout: 120_000 }, async (t) => {
   await assert.rejects(env.mkdir('/proc/cairn-test/a'), code('NOT_FOUND', 'PERMISSION'));
   const dir = tempDir(t);
   writeFileSync(join(dir, 'file'), '');
@@ -92,6 +93,20 @@ test('a symbolic link in the place of a file is never followed', async (t) => {
   await assert.rejects(env.syncDir(join(dir, 'dirlink')), code('PERMISSION', 'IO'));
   await writeFileAtomic(env, dir, 'link', Buffer.from('mine'));
   assert.equal(readFileSync(join(dir, 'secret'), 'utf8'), 'secret', 'a replacement takes the name, not the target');
+});
+
+test('a directory or a pipe in the place of a file is damage, and nothing waits for its other end', { timeout: 120_000 }, async (t) => {
+  const dir = tempDir(t);
+  mkdirSync(join(dir, 'folder'));
+  execFileSync('mkfifo', [join(dir, 'pipe')]);
+  for (const name of ['folder', 'pipe']) {
+    const path = join(dir, name);
+    const damage = (error: unknown) => isCairnError(error, 'CORRUPT') && error.path === path && error.message.includes(name === 'pipe' ? 'pipe' : 'directory');
+    await assert.rejects(env.open(path, 'read'), damage, name);
+    await assert.rejects(env.open(path, 'update'), damage, name);
+    await assert.rejects(env.readFile(path, 100), damage, name);
+    await assert.rejects(env.open(path, 'create'), code('ALREADY_EXISTS'));
+  }
 });
 
 test('errors are typed and name the path', async (t) => {

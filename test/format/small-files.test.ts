@@ -54,8 +54,8 @@ test('[1.73] checked JSON names the field that is wrong', () => {
   const fields = new JsonFields({ n: 3, s: 'abc', b: true, o: { x: -1 }, l: [{ y: 1 }, 5], none: null, toString: 'own' }, 'f.json');
   assert.deepEqual([fields.count('n'), fields.string('s', /^a/), fields.boolean('b'), fields.oneOf('s', ['abc', 'd']), fields.nullable('none', fields.count.bind(fields))], [3, 'abc', true, 'abc', null]);
   const wrong: [() => unknown, RegExp][] = [
-    [() => fields.count('missing'), /missing is not a whole number/],
-    [() => fields.count('hasOwnProperty'), /hasOwnProperty is not/],
+    [() => fields.count('missing'), /missing is missing/],
+    [() => fields.count('hasOwnProperty'), /hasOwnProperty is missing/],
     [() => fields.object('o').count('x'), /o\.x is not a whole number/],
     [() => fields.string('s', /^b/), /s does not match/],
     [() => fields.string('s', undefined, 2), /at most 2 characters/],

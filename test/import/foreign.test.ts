@@ -88,6 +88,8 @@ describe('foreign layouts', () => {
       await refused({ path: writeCodanna(place(), RECORDS, { version: 2 }), from }, 'NEWER_FORMAT', /version 2/);
       await refused({ path: writeCodanna(place(), RECORDS, { metadata: { dimension: 4 } }), from }, 'DIMENSION_MISMATCH', /dimension 3.*says 4/);
       await refused({ path: writeCodanna(place(), RECORDS, { dimension: 0xffff_ffff }), from }, 'CORRUPT', /dimension 4294967295/);
+      await refused({ path: writeCodanna(place(), RECORDS), from, dimension: 4 }, 'DIMENSION_MISMATCH', /says dimension 3, not 4/);
+      await refused({ path: writeCodanna(place(), RECORDS), from, metric: 'dot' }, 'INVALID_ARGUMENT', /cosine, not dot/);
       await refused({ path: writeCodanna(place(), RECORDS, { metadata: { version: 2 } }), from }, 'NEWER_FORMAT', /version 2/);
       await refused({ path: writeCodanna(place(), RECORDS, { metadata: null }), from }, 'NOT_FOUND', /metadata\.json/);
       await refused({ path: writeCodanna(place(), RECORDS, { languages: '{"1": "rust"' }), from }, 'TRUNCATED', /languages\.json/);

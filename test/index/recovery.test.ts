@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import { encodeDoc } from '../../src/format/doc-codec.ts';
 import { openIndex } from '../../src/index/open-index.ts';
+import { restoreMetadata } from '../../src/index/restore-metadata.ts';
 import type { DurableIndex } from '../../src/index/types.ts';
 import { CairnError } from '../../src/util/errors.ts';
 import { checkLeaks } from '../support/leaks.ts';
@@ -230,6 +231,69 @@ test('a segment under another segment\'s name is found out', async (t) => {
   const index = await open(testIndex);
   assert.deepEqual(versions(index), { b: 2, c: 1, d: 1 });
   assert.equal(index.recovery.quarantined.length, 1);
+});
+
+test('a directory in the place of a file is damage like any other: quarantined, mended, or said', async (t) => {
+  for (const pattern of [/^CURRENT$/, /^manifest-/, /\.cairn$/, /\.tomb$/]) {
+    const testIndex = await populated(t);
+    const name = names(testIndex.dir, pattern).at(-1) as string;
+    rmSync(join(testIndex.dir, name));
+    mkdirSync(join(testIndex.dir, name));
+    const index = await open(testIndex);
+    assert.equal(index.recovery.degraded.length > 0, true, name);
+    const { damages } = await index.verify({ deep: true });
+    assert.deepEqual(damages, [], name);
+    const reopened = await testIndex.reopen();
+    assert.deepEqual((await reopened.verify({ deep: true })).damages, [], name);
+  }
+});
+
+test('a directory in the place of a log file costs what the file held, and is kept', async (t) => {
+  const testIndex = await populated(t);
+  const name = names(join(testIndex.dir, 'wal'), /wal$/).at(-1) as string;
+  rmSync(join(testIndex.dir, 'wal', name));
+  mkdirSync(join(testIndex.dir, 'wal', name));
+  const index = await open(testIndex);
+  assert.deepEqual(versions(index), { a: 1, b: 2, c: 1 });
+  assert.match(index.recovery.degraded.join(), /directory, not a file/);
+  assert.deepEqual(readdirSync(join(testIndex.dir, 'quarantine')), [`${name}.1`]);
+});
+
+test('a directory in the place of metadata.json is put aside by its repair', async (t) => {
+  const testIndex = await populated(t);
+  const { dir, env, lease } = testIndex;
+  rmSync(join(dir, 'metadata.json'));
+  mkdirSync(join(dir, 'metadata.json'));
+  await assert.rejects(openIndex(env, dir, testIndex.services()), { code: 'CORRUPT', path: join(dir, 'metadata.json') });
+  const repaired = await restoreMetadata(env, dir, lease, false);
+  assert.equal(repaired?.action.done, true);
+  assert.deepEqual(versions(await open(testIndex)), ALL);
+  assert.deepEqual(readdirSync(join(dir, 'quarantine')), ['metadata.json.1']);
+});
+
+test('damaged bytes are kept also where the file system has no hard links', async (t) => {
+  const testIndex = await populated(t);
+  const { dir, lease } = testIndex;
+  writeFileSync(join(dir, 'metadata.json'), '{');
+  const noLinks = { ...testIndex.env, link: async (_: string, path: string) => { throw new CairnError('PERMISSION', 'injected', { path }); } };
+  await restoreMetadata(noLinks, dir, lease, false);
+  assert.equal(readFileSync(join(dir, 'quarantine', 'metadata.json.1'), 'utf8'), '{');
+  assert.deepEqual(versions(await open(testIndex)), ALL);
+});
+
+test('[0.4] an opening that fails on a full disk, in its own cleaning up too, keeps no file open and no memory', async (t) => {
+  const testIndex = await populated(t);
+  const { dir, env, arena } = testIndex;
+  const [first = ''] = await segments(testIndex);
+  flip(join(dir, first), -70);
+  const before = arena.usage.usedBytes;
+  env.fail = (call, path) => {
+    if (call === 'write' && /manifest-|\.wal$/.test(path)) throw new CairnError('DISK_FULL', 'injected', { path });
+  };
+  await assert.rejects(open(testIndex), (error: CairnError) => error.code === 'DISK_FULL' && /manifest-/.test(error.path ?? ''));
+  assert.equal(arena.usage.usedBytes, before);
+  env.fail = () => undefined;
+  assert.deepEqual(versions(await open(testIndex)), { b: 2, c: 1, d: 1 });
 });
 
 test('an unreadable disk ends the opening and quarantines nothing', async (t) => {

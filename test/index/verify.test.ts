@@ -8,9 +8,11 @@ import { checkRows } from '../../src/index/check-rows.ts';
 import type { PartView } from '../../src/index/snapshot.ts';
 import { VectorArena } from '../../src/quantize/arena.ts';
 import { Memtable } from '../../src/memtable/memtable.ts';
+import { CairnError } from '../../src/util/errors.ts';
 import { checkLeaks } from '../support/leaks.ts';
 import { seededRandom } from '../support/random-docs.ts';
 import { randomDoc } from '../support/sample-docs.ts';
+import { tinyDoc } from '../support/tiny-doc.ts';
 import { newTestIndex, type TestIndex } from './harness.ts';
 
 checkLeaks();
@@ -92,4 +94,23 @@ test('rows that refer to rows of another document, and vectors without chunks, a
   assert.match((await problems({ symbol: (symbol: number) => ({ ...memtable.symbol(symbol), parent: symbol === 0 ? stranger : memtable.symbol(symbol).parent }) })).join(), /of another document/);
   assert.match((await problems({ edge: (edge: number) => ({ ...memtable.edge(edge), from: stranger }) })).join(), /leads from another document/);
   memtable.close();
+});
+
+test('a save whose outcome is unknown is no damage: CURRENT leads to what it wrote, or to what is in use', async (t) => {
+  const { index, env } = await newTestIndex(t, { dimension: 4 });
+  await index.commit({ puts: [encodeDoc(tinyDoc('a', 1, 4))], deletes: [] });
+  await index.persist('first');
+  for (const n of [2, 3]) {
+    await index.commit({ puts: [encodeDoc(tinyDoc('b', n, 4))], deletes: [] });
+    let isCurrent = false;
+    env.fail = (call, path) => {
+      if (call === 'rename' && path.includes('CURRENT')) isCurrent = true;
+      if (call === 'syncDir' && isCurrent) throw new CairnError('IO', 'injected', { path });
+    };
+    await assert.rejects(index.persist('unknown outcome'), { code: 'IO' });
+    env.fail = () => undefined;
+    assert.deepEqual((await index.verify({ deep: true })).damages, []);
+  }
+  await index.persist('known again');
+  assert.deepEqual((await index.verify({ deep: true })).damages, []);
 });

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
-import { rmSync, statSync, utimesSync, writeFileSync } from 'node:fs';
+import { closeSync, constants, openSync, rmSync, statSync, utimesSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import test, { type TestContext } from 'node:test';
 import type { Embedder, VectorCache } from '../../src/embed/embedder.ts';
@@ -11,6 +11,7 @@ import { decodeDoc } from '../../src/format/doc-codec.ts';
 import { IngestPool, type IngestPoolOptions } from '../../src/ingest/pool.ts';
 import type { IngestResult } from '../../src/ingest/types.ts';
 import { isCairnError } from '../../src/util/errors.ts';
+import { until } from '../support/cli.ts';
 import { checkLeaks } from '../support/leaks.ts';
 import { makeTree } from './temp-tree.ts';
 
@@ -151,12 +152,12 @@ test('a file that changes while it is read is read again; one that never rests i
 test('a file that hangs a worker fails alone; everything else is indexed', async (t) => {
   const files = Object.fromEntries(Array.from({ length: 30 }, (_, i) => [`f${i}.ts`, `export const v${i} = ${i};\n`]));
   const root = makeTree(t, { ...files, 'hang.ts': 'let a = 1;\n' });
-  const pool = makePool(t, { workerEntry: FAULTY, fileTimeoutMs: 2000 });
+  const pool = makePool(t, { workerEntry: FAULTY, fileTimeoutMs: 5000 });
   await pool.ingest({ root, path: 'f0.ts', known: null }); // starting a worker takes its time
   const results = await Promise.all([...Object.keys(files).slice(0, 10), 'hang.ts', ...Object.keys(files).slice(10)].map((path) => pool.ingest({ root, path, known: null })));
   const bad = results.filter((result) => result.outcome !== 'indexed');
   assert.deepEqual(bad, [{ outcome: 'failed', path: 'hang.ts', reason: 'took too long, also without parsing', retryable: false }]);
-  assert.equal(pool.stats.timeouts, 2);
+  assert.ok(pool.stats.timeouts >= 2, 'with the parser and without'); // more where the machine lets a worker stand still
   assert.equal(pool.stats.running + pool.stats.waiting, 0);
 });
 
@@ -195,7 +196,7 @@ function setEnvironment(t: TestContext, name: string, value: string): void {
 test('a worker that never becomes ready is replaced, and its files are indexed by the next one', async (t) => {
   const root = makeTree(t, { 'a.ts': 'export const a = 1;\n', 'b.ts': 'export const b = 1;\n' });
   setEnvironment(t, 'CAIRN_TEST_STUCK_ONCE', join(root, 'mark'));
-  const pool = makePool(t, { workers: 1, workerEntry: STUCK, fileTimeoutMs: 1000, silenceTimeoutMs: 4000 });
+  const pool = makePool(t, { workers: 1, workerEntry: STUCK, fileTimeoutMs: 20_000, silenceTimeoutMs: 6_000 });
   const docs = (await Promise.all(['a.ts', 'b.ts'].map((path) => pool.ingest({ root, path, known: null })))).map(decode);
   assert.deepEqual(docs.map(({ symbols, source }) => [symbols[0]?.name, source?.note]), [['a', null], ['b', null]], 'parsed, not cut into windows');
   assert.ok(pool.stats.timeouts >= 1 && pool.stats.started === pool.stats.timeouts + 1, JSON.stringify(pool.stats));
@@ -214,10 +215,15 @@ test('a worker that cannot even be ended is left behind: its files go on, and cl
   execFileSync('mkfifo', [pipe]);
   setEnvironment(t, 'CAIRN_TEST_STUCK_ONCE', join(root, 'mark'));
   setEnvironment(t, 'CAIRN_TEST_STUCK_PIPE', pipe);
-  const pool = new IngestPool({ workers: 1, embedder: null, cache: null, workerEntry: STUCK, fileTimeoutMs: 1000, silenceTimeoutMs: 4000 });
-  assert.equal(decode(await pool.ingest({ root, path: 'a.ts', known: null })).symbols[0]?.name, 'a');
-  await pool.close();
-  writeFileSync(pipe, ''); // lets the thread go, so that nothing of this test stays
+  const pool = new IngestPool({ workers: 1, embedder: null, cache: null, workerEntry: STUCK, fileTimeoutMs: 20_000, silenceTimeoutMs: 6_000 });
+  try {
+    assert.equal(decode(await pool.ingest({ root, path: 'a.ts', known: null })).symbols[0]?.name, 'a');
+    await pool.close();
+  } finally {
+    // Lets the thread go, so that nothing of this test stays. Opened for both, a pipe waits for nobody.
+    closeSync(openSync(pipe, constants.O_RDWR));
+    await pool.close();
+  }
 });
 
 test('cancel: before it starts, while it runs, and by closing', async (t) => {
@@ -239,8 +245,7 @@ test('idle workers end, and come back when there is work', async (t) => {
   const root = makeTree(t, { 'a.ts': 'let a;\n' });
   const pool = makePool(t, { idleMs: 30 });
   await pool.ingest({ root, path: 'a.ts', known: null });
-  for (let i = 0; i < 200 && pool.stats.workers > 0; i++) await new Promise((resolve) => setTimeout(resolve, 20));
-  assert.equal(pool.stats.workers, 0);
+  await until(() => pool.stats.workers === 0, 'the workers have ended');
   assert.equal((await pool.ingest({ root, path: 'a.ts', known: null })).outcome, 'indexed');
   assert.equal(pool.stats.started, 2);
 });

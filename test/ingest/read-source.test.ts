@@ -18,7 +18,7 @@ test('content, size, time and hash of a file', (t) => {
   assert.ok(read.stamp.mtimeNs > 1_600_000_000_000_000_000n);
 });
 
-test('[C.6] [C.14] what is no regular file of this tree is gone: missing, folder, link, pipe, behind a link', { timeout: 5000 }, (t) => {
+test('[C.6] [C.14] what is no regular file of this tree is gone: missing, folder, link, pipe, behind a link', { timeout: 60_000 }, (t) => {
   const root = makeTree(t, { 'real/a.ts': 'x' });
   const outside = makeTree(t, { 'secret.txt': 'hidden' });
   symlinkSync(join(root, 'real/a.ts'), join(root, 'link.ts'));

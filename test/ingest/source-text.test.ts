@@ -2,8 +2,9 @@ import assert from 'node:assert/strict';
 import test from 'node:test';
 import fc from 'fast-check';
 import { isBlank, SourceText } from '../../src/ingest/source-text.ts';
+import { testSeed } from '../support/random.ts';
 
-const seed = Number(process.env['CAIRN_SEED'] ?? Date.now() % 1_000_000_007);
+const seed = testSeed();
 
 test('lines end at LF or CRLF; a last line without one counts, an empty rest does not', () => {
   const lines = (text: string): readonly string[] => new SourceText(text).lines;

@@ -36,6 +36,15 @@ test('[6.6] the kind filter returns chunks that declare such a symbol, and no ot
   assert.deepEqual(hitsOf(snapshot, 'wal', { filters: { kinds: ['enum'] } }), []);
 });
 
+test('[6.6] the symbol of a hit is of a kind that was asked for, also where a chunk declares several', () => {
+  const snapshot = corpus({ 'a.ts': 'class WalFile {}\nfunction openWal() { wal(); }\ninterface Wal { x }', 'b.ts': 'wal wal' });
+  for (const query of ['wal', 'WalFile', 'openWal', 'Wal']) {
+    assert.deepEqual(hitsOf(snapshot, query, { filters: { kinds: ['function'] } }).map(({ symbol }) => symbol?.name), ['openWal'], query);
+    assert.deepEqual(hitsOf(snapshot, query, { filters: { kinds: ['class', 'enum'] } }).map(({ symbol }) => symbol?.name), ['WalFile'], query);
+  }
+  assert.equal(hitsOf(snapshot, 'Wal')[0]?.symbol?.name, 'Wal');
+});
+
 test('[6.6] codeOnly leaves out prose, data and configuration', () => {
   const docs = [sourceDoc('a.ts', 'wal'), sourceDoc('README.md', 'wal', { language: 'markdown' }), sourceDoc('x.json', 'wal', { language: 'json' }), sourceDoc('LICENSE', 'wal', { language: 'text' })];
   assert.deepEqual(filesOf(snapshotOf([new SimplePart(docs)]), 'wal', { filters: { codeOnly: true } }), ['a.ts']);

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { grep, type GrepRequest, type GrepResult } from '../../src/query/grep.ts';
+import { grep, MAX_ANSWER_CHARS, type GrepRequest, type GrepResult } from '../../src/query/grep.ts';
 import { compilePattern } from '../../src/query/line-pattern.ts';
 import type { Snapshot } from '../../src/index/snapshot.ts';
 import { checkLeaks } from '../support/leaks.ts';
@@ -60,6 +60,20 @@ test('[6.7] grep says when it stopped at the limit, and does not when it just re
   const cut = await run(snapshot, 'wal', { limit: 2 });
   assert.deepEqual([cut.matches.length, cut.stopped], [2, 'limit']);
   assert.equal((await run(snapshot, 'wal', { limit: 4 })).stopped, null);
+});
+
+test('[6.7] [C.10] an answer is bounded, however many long lines of context are asked for', async () => {
+  const wide = Array.from({ length: 400 }, (_, i) => `wal ${'x'.repeat(300)} ${i}`).join('\n');
+  const snapshot = corpus({ 'a.ts': wide, 'b.ts': wide });
+  const chars = ({ matches }: GrepResult): number => matches.reduce((sum, { text, before, after }) => sum + [text, ...before, ...after].join('').length, 0);
+  for (const isRegex of [false, true]) {
+    const result = await run(snapshot, 'wal', { isRegex, limit: 10_000, context: 50 });
+    assert.deepEqual([result.stopped, result.stoppedAt], ['size', 'a.ts']);
+    assert.ok(result.matches.length > 100 && chars(result) <= MAX_ANSWER_CHARS && chars(result) > MAX_ANSWER_CHARS - 40_000);
+    const all = await run(snapshot, 'wal', { isRegex, limit: 10_000 });
+    assert.deepEqual([all.stopped, all.matches.length, all.filesSearched], [null, 800, 2]);
+  }
+  assert.equal((await run(corpus({ 'a.ts': `wal ${'x'.repeat(MAX_ANSWER_CHARS)}` }), 'wal')).matches.length, 1, 'one line is always given');
 });
 
 test('[6.7] [C.10] a regex that runs away on a long line is stopped at its time budget', async () => {

@@ -19,6 +19,15 @@ test('[6.7] an exact definition ranks first even when it lies in a test or an ex
   assert.equal(filesOf(snapshot, 'RetryPolicy')[0], 'test/helpers/fake.ts');
 });
 
+test('[6.7] files that define a name rank before one that only bears it and uses it', () => {
+  const uses = 'const runtime = start();\nspawnBlocking(() => work()); spawnBlocking(() => spawnBlocking());';
+  const files = { 'bin/spawnBlocking.ts': uses, 'src/runtime/task/pool.ts': 'export function spawnBlocking() {}', 'src/deep/er/handle.ts': 'export function spawnBlocking() { pool() }' };
+  const snapshot = corpus(files);
+  assert.deepEqual(filesOf(snapshot, 'spawnBlocking').slice(0, 2).sort(), ['src/deep/er/handle.ts', 'src/runtime/task/pool.ts']);
+  assert.equal(filesOf(snapshot, 'spawnBlocking')[2], 'bin/spawnBlocking.ts');
+  assert.equal(filesOf(corpus({ 'src/a.ts': uses, 'bin/spawnBlocking.ts': 'start()' }), 'spawnBlocking')[0], 'bin/spawnBlocking.ts', 'where nobody defines it, the file of that name');
+});
+
 test('[6.7] the one file that holds a rare word ranks first, above files that only resemble it', () => {
   const resembling = Object.fromEntries(Array.from({ length: 8 }, (_, i) => [`net/socket${i}.ts`, `listen(network); connect(socket); // http ${i}`]));
   const snapshot = corpus({ ...resembling, 'deep/in/tests/fixtures/list_test.go': '// socketfrobnicate stands here\nfunc other() {}' }, { embed: embedTopics });

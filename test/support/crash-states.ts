@@ -56,10 +56,13 @@ export class CrashPoint {
     // After a failed sync the pages are clean: what is pending stays pending for ever, because nothing writes to the file again.
   }
 
-  /** Paths name what they name now, so what is pending below a directory that moves is taken for done. */
+  /** What is pending below a directory that moves goes with it: with the move it may still be missing, without the move it is. */
   #add(op: Op): void {
-    if (op.kind === 'rename' && op.ino === DIRECTORY) this.#settle((p) => 'path' in p && p.path.startsWith(`${op.from}/`));
+    const isMove = op.kind === 'rename' && op.ino === DIRECTORY;
+    const below = isMove ? this.#pending.filter((p) => isBelow(p, op.from)) : [];
+    if (below.length > 0) this.#pending = this.#pending.filter((p) => !below.includes(p));
     this.#pending.push(op);
+    if (isMove) this.#pending.push(...below.map((p) => moved(p, op.from, op.to)));
   }
 
   #settle(isSafe: (op: Op) => boolean): void {
@@ -152,6 +155,16 @@ export class CrashPoint {
 
 function isDataOf(op: Op, ino: number): boolean {
   return (op.kind === 'write' || op.kind === 'truncate') && op.ino === ino;
+}
+
+function isBelow(op: Op, dir: string): boolean {
+  return ('path' in op && op.path.startsWith(`${dir}/`)) || (op.kind === 'rename' && op.to.startsWith(`${dir}/`));
+}
+
+function moved(op: Op, from: string, to: string): Op {
+  const there = (path: string): string => (path.startsWith(`${from}/`) ? to + path.slice(from.length) : path);
+  if (op.kind === 'rename') return { ...op, from: there(op.from), to: there(op.to) };
+  return op.kind === 'name' || op.kind === 'unname' ? { ...op, path: there(op.path) } : op;
 }
 
 function directoryOf(op: Op): string | null {

@@ -2,6 +2,7 @@
 import fc from 'fast-check';
 import type { ChunkRecord, DocRecord, EdgeRecord, SourceStamp, SymbolRecord } from '../../src/format/doc.ts';
 import { CHUNK_KINDS, EDGE_KINDS, SYMBOL_KINDS } from '../../src/format/doc-layout.ts';
+import { testSeed as seedOfRun } from './random.ts';
 
 /** Mulberry32: numbers in [0, 1), the same for the same seed on every machine. */
 export function seededRandom(seed: number): () => number {
@@ -14,9 +15,9 @@ export function seededRandom(seed: number): () => number {
   };
 }
 
-/** Seed of this run: CAIRN_SEED or a fresh one, printed so that a failure can be repeated. */
+/** Seed of this run, printed so that a failure can be repeated. */
 export function testSeed(): number {
-  const seed = Number(process.env.CAIRN_SEED ?? Math.floor(Math.random() * 2 ** 31));
+  const seed = seedOfRun();
   console.log(`CAIRN_SEED=${seed}`);
   return seed;
 }

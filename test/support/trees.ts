@@ -13,9 +13,17 @@ export function writeTree(root: string, tree: Tree): void {
   }
 }
 
+/** Settings of the person who runs the tests must not matter, nor the repository of a hook that runs them. */
+const GIT_ENVIRONMENT: NodeJS.ProcessEnv = {
+  ...Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith('GIT_'))),
+  GIT_CONFIG_GLOBAL: '/dev/null',
+  GIT_CONFIG_NOSYSTEM: '1',
+};
+
 export function git(root: string, ...args: readonly string[]): string {
   return execFileSync('git', ['-c', 'user.name=test', '-c', 'user.email=test@localhost', '-c', 'init.defaultBranch=main', ...args], {
     cwd: root,
+    env: GIT_ENVIRONMENT,
     encoding: 'utf8',
     stdio: ['ignore', 'pipe', 'pipe'],
   });

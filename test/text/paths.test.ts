@@ -36,7 +36,7 @@ test('side files are lowered, and lifted when asked for', () => {
   assert.equal(pathPenalty('src/wal.ts'), 1);
   assert.equal(pathPenalty('src/latest.ts'), 1);
   for (const path of ['test/wal.ts', 'src/wal.test.ts', 'src/__tests__/x.js', 'pkg/wal_test.go', 'test_wal.py', 'src/WalTest.java', 'spec/wal.rb']) assert.equal(pathPenalty(path), 0.3, path);
-  for (const path of ['examples/a.ts', 'docs_src/a.py', 'lib/compat/a.c']) assert.equal(pathPenalty(path), 0.3, path);
+  for (const path of ['examples/a.ts', 'docs_src/a.py', 'lib/compat/a.c', 'benches/a.rs', 'perf/benchmarks/a.py']) assert.equal(pathPenalty(path), 0.3, path);
   assert.equal(pathPenalty('pkg/__init__.py'), 0.5);
   assert.equal(pathPenalty('types/node.d.ts'), 0.7);
   for (const path of ['src/win/tty.c', 'lib/Windows/pipe.cc', 'src/poll_windows.go', 'env-win32.c']) assert.equal(pathPenalty(path), 0.8, path);

@@ -16,7 +16,7 @@ type Options = CommonOptions & TargetOptions;
 export async function backupCreateCommand(io: Io, target: string | undefined, options: Options): Promise<ExitCode> {
   return withClient(io, options, async (client) => {
     const progress = progressLine(io);
-    const result = await client.createBackup(targetRef(io, target, options), { signal: io.signal, onProgress: progress.update }).finally(progress.clear);
+    const result = await client.createBackup(await targetRef(client, io, target, options), { signal: io.signal, onProgress: progress.update }).finally(progress.clear);
     const { backup } = result;
     if (options.json === true) writeJson(io, result);
     else io.stdout.write(`${oneLine(backup.index)}: backup ${styleFor(io, options).bold(oneLine(backup.id))} of ${plural(backup.docs, 'file')}, ${plural(backup.chunks, 'chunk')}; ${bytes(backup.bytes)}, ${bytes(backup.bytesWritten)} of it written, ${duration(result.tookMs)}\n`);
@@ -43,7 +43,7 @@ export async function backupListCommand(io: Io, name: string | undefined, option
 export async function backupVerifyCommand(io: Io, target: string | undefined, options: Options & { readonly backup?: string | undefined }): Promise<ExitCode> {
   return withClient(io, options, async (client) => {
     const progress = progressLine(io);
-    const params = { ...targetRef(io, target, options), ...(options.backup === undefined ? {} : { backup: options.backup }) };
+    const params = { ...(await targetRef(client, io, target, options)), ...(options.backup === undefined ? {} : { backup: options.backup }) };
     const result = await client.verifyBackup(params, { signal: io.signal, onProgress: progress.update }).finally(progress.clear);
     if (options.json === true) writeJson(io, result);
     else {
@@ -70,7 +70,7 @@ export async function backupRestoreCommand(io: Io, target: string | undefined, o
   return withClient(io, options, async (client) => {
     const progress = progressLine(io);
     const params = {
-      ...targetRef(io, target, options),
+      ...(await targetRef(client, io, target, options)),
       ...(backup === undefined ? {} : { backup }), ...(toLsn === undefined ? {} : { toLsn }), ...(toTime === undefined ? {} : { toTime }),
       ...(as === undefined ? {} : { as }), ...(from === undefined ? {} : { from: resolve(io.cwd, from) }),
     };
@@ -101,7 +101,7 @@ export async function backupPruneCommand(io: Io, target: string | undefined, opt
   return withClient(io, options, async (client) => {
     const progress = progressLine(io);
     const params = {
-      ...targetRef(io, target, options), ...(keep === undefined ? {} : { keep }), ...(maxAgeDays === undefined ? {} : { maxAgeDays }),
+      ...(await targetRef(client, io, target, options)), ...(keep === undefined ? {} : { keep }), ...(maxAgeDays === undefined ? {} : { maxAgeDays }),
       ...(maxBytes === undefined ? {} : { maxBytes }), ...(dryRun === true ? { dryRun } : {}),
     };
     const result = await client.pruneBackups(params, { signal: io.signal, onProgress: progress.update }).finally(progress.clear);

@@ -7,7 +7,7 @@ import { withClient, writeJson } from '../io.ts';
 import type { CommonOptions, Io } from '../io.ts';
 import { progressLine } from '../progress.ts';
 import { oneLine, styleFor } from '../style.ts';
-import { targetRef } from '../target.ts';
+import { exactTargetRef, targetRef } from '../target.ts';
 import type { TargetOptions } from '../target.ts';
 
 type Options = CommonOptions & TargetOptions;
@@ -22,7 +22,7 @@ export async function inspectCommand(io: Io, target: string | undefined, options
   return withClient(io, options, async (client) => {
     const { documents, after, vectors } = options;
     const listing = { ...(documents === undefined ? {} : { documents }), ...(after === undefined ? {} : { after }), ...(vectors === undefined ? {} : { vectors }) };
-    const found = await client.inspectIndex({ ...targetRef(io, target, options), ...listing }, { signal: io.signal });
+    const found = await client.inspectIndex({ ...(await targetRef(client, io, target, options)), ...listing }, { signal: io.signal });
     if (options.json === true) {
       writeJson(io, found);
       return EXIT.ok;
@@ -55,7 +55,7 @@ export async function inspectCommand(io: Io, target: string | undefined, options
 
 export async function flushCommand(io: Io, target: string | undefined, options: Options): Promise<ExitCode> {
   return withClient(io, options, async (client) => {
-    const result = await client.flushIndex(targetRef(io, target, options), { signal: io.signal });
+    const result = await client.flushIndex(await targetRef(client, io, target, options), { signal: io.signal });
     if (options.json === true) writeJson(io, result);
     else io.stdout.write(`${oneLine(result.index)}: everything up to LSN ${result.durableLsn} is in segments (generation ${result.generation}, ${duration(result.tookMs)})\n`);
     return EXIT.ok;
@@ -65,7 +65,7 @@ export async function flushCommand(io: Io, target: string | undefined, options: 
 export async function verifyCommand(io: Io, target: string | undefined, options: Options & { readonly deep?: boolean | undefined }): Promise<ExitCode> {
   return withClient(io, options, async (client) => {
     const progress = progressLine(io);
-    const params = { ...targetRef(io, target, options), ...(options.deep === true ? { deep: true } : {}) };
+    const params = { ...(await targetRef(client, io, target, options)), ...(options.deep === true ? { deep: true } : {}) };
     const result = await client.verifyIndex(params, { signal: io.signal, onProgress: progress.update }).finally(progress.clear);
     if (options.json === true) writeJson(io, result);
     else {
@@ -80,7 +80,7 @@ export async function verifyCommand(io: Io, target: string | undefined, options:
 
 export async function renameCommand(io: Io, target: string, name: string, options: CommonOptions): Promise<ExitCode> {
   return withClient(io, options, async (client) => {
-    const result = await client.renameIndex({ ...targetRef(io, target), to: name }, { signal: io.signal });
+    const result = await client.renameIndex({ ...(await targetRef(client, io, target)), to: name }, { signal: io.signal });
     if (options.json === true) writeJson(io, result);
     else io.stdout.write(`${oneLine(result.from)}: renamed to ${oneLine(result.index)}\n`);
     return EXIT.ok;
@@ -95,7 +95,7 @@ export async function deleteCommand(io: Io, target: string | undefined, options:
   if (withBackups && !purge) throw new ClientError('INVALID_ARGUMENT', '--with-backups removes backups together with the data', { hint: 'Add --purge' });
   if (purge && options.yes !== true && !(await mayPurge(io, target ?? options.index ?? options.root ?? '', withBackups))) return EXIT.usage;
   return withClient(io, options, async (client) => {
-    const result = await client.deleteIndex({ ...targetRef(io, target, options), ...(purge ? { purge } : {}), ...(withBackups ? { withBackups } : {}) }, { signal: io.signal });
+    const result = await client.deleteIndex({ ...(await exactTargetRef(client, io, target, options)), ...(purge ? { purge } : {}), ...(withBackups ? { withBackups } : {}) }, { signal: io.signal });
     if (options.json === true) writeJson(io, result);
     else {
       io.stdout.write(`${oneLine(result.index)}: ${result.purged ? 'deleted' : `deleted; its data are kept at ${oneLine(result.keptAt ?? '')}`}\n`);

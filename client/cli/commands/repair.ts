@@ -14,7 +14,7 @@ import type { TargetOptions } from '../target.ts';
 export async function repairCommand(io: Io, target: string | undefined, options: CommonOptions & TargetOptions & { readonly dryRun?: boolean | undefined }): Promise<ExitCode> {
   return withClient(io, options, async (client) => {
     const progress = progressLine(io);
-    const params = { ...targetRef(io, target, options), ...(options.dryRun === true ? { dryRun: true } : {}) };
+    const params = { ...(await targetRef(client, io, target, options)), ...(options.dryRun === true ? { dryRun: true } : {}) };
     const result = await client.repairIndex(params, { signal: io.signal, onProgress: progress.update }).finally(progress.clear);
     if (options.json === true) writeJson(io, result);
     else io.stdout.write(render(result, styleFor(io, options)));

@@ -18,7 +18,7 @@ export async function statusCommand(io: Io, target: string | undefined, options:
   return withClient(io, options, async (client) => {
     const daemon = await client.status({ signal: io.signal });
     const one = target !== undefined || options.index !== undefined || options.root !== undefined;
-    const indexes = one ? [await client.indexStatus(targetRef(io, target, options), { signal: io.signal })] : await allIndexes(client, daemon, io);
+    const indexes = one ? [await client.indexStatus(await targetRef(client, io, target, options), { signal: io.signal })] : await allIndexes(client, daemon, io);
     const { indexes: _summaries, failed, ...process } = daemon;
     if (options.json === true) writeJson(io, { daemon: process, indexes, failed });
     else io.stdout.write(renderStatus(daemon, indexes, styleFor(io, options)));

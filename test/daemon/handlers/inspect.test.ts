@@ -54,5 +54,5 @@ test('[1.22] the size of a batch is a setting', async (t) => {
   const count = 30 + Object.keys(TREE).length;
   assert.equal(await batches(['ingest.batchFiles=1']), count, 'each file alone');
   assert.equal(await batches(['ingest.batchBytes=4096', 'ingest.batchFiles=192', 'ingest.batchMs=10000']) > 1, true, 'closed by bytes');
-  assert.equal(await batches(['ingest.batchFiles=192', 'ingest.batchMs=1000']), 1, 'all in one');
+  assert.equal(await batches([`ingest.batchFiles=${count}`, 'ingest.batchMs=10000', `ingest.batchBytes=${32 * 1024 * 1024}`]), 1, 'all in one');
 });

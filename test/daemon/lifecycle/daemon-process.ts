@@ -7,10 +7,14 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { readRegistration, resolveEndpoint, type Endpoint } from '../../../daemon/protocol/endpoint.ts';
+import { ownEnvironment, PATIENCE_MS } from '../../support/cli.ts';
 import { tempDir } from '../../support/temp-dir.ts';
 import { RawClient } from '../rpc/harness.ts';
 
 const WORKER = fileURLToPath(new URL('./daemon-worker.ts', import.meta.url));
+
+/** After this long without an answer another attempt is made. */
+const HELLO_MS = 5_000;
 
 export interface Exit {
   readonly code: number | null;
@@ -58,8 +62,7 @@ export class DaemonBox {
   }
 
   spawn(args: readonly string[] = [], env: NodeJS.ProcessEnv = {}): DaemonProcess {
-    const { XDG_RUNTIME_DIR: _runtime, NODE_TEST_CONTEXT: _context, ...inherited } = process.env;
-    const child = spawn(process.execPath, [WORKER, ...args], { env: { ...inherited, CAIRN_DATA_DIR: this.dataDir, ...env }, stdio: ['ignore', 'pipe', 'pipe'] });
+    const child = spawn(process.execPath, [WORKER, ...args], { env: { ...ownEnvironment(), CAIRN_DATA_DIR: this.dataDir, ...env }, stdio: ['ignore', 'pipe', 'pipe'] });
     const daemon = new DaemonProcess(child);
     this.#processes.push(daemon);
     return daemon;
@@ -67,14 +70,16 @@ export class DaemonBox {
 
   /** A client of whoever serves now; with `pid`, of that process. */
   async connect(pid?: number): Promise<RawClient> {
-    for (let i = 0; i < 2_000; i++) {
+    const deadline = performance.now() + PATIENCE_MS;
+    while (performance.now() < deadline) {
       const registration = readRegistration(this.endpoint);
       if (registration !== null && (pid === undefined || registration.pid === pid) && existsSync(registration.tokenFile)) {
         const client = new RawClient(registration.socket);
         this.#clients.push(client);
         try {
-          const hello = await client.hello({ token: readFileSync(registration.tokenFile, 'utf8') });
-          if (hello.result !== undefined && (pid === undefined || (hello.result as { pid: number }).pid === pid)) return client;
+          // A successor is registered before its socket takes the name: until then a frozen predecessor listens there, and never answers.
+          const hello = await Promise.race([client.hello({ token: readFileSync(registration.tokenFile, 'utf8') }), sleep(HELLO_MS, null, { ref: false })]);
+          if (hello?.result !== undefined && (pid === undefined || (hello.result as { pid: number }).pid === pid)) return client;
         } catch {
           // nobody listens yet, or the token is just being replaced
         }

@@ -1,6 +1,6 @@
 // A process that fights for the writer lock; the tests kill and freeze it. Usage: node lock-worker.ts <mode> <lock dir> <log file>
 //  chaos  takes, writes a few lines, releases, for ever
-//  race   waits for <lock dir>/../go, then tries once and holds for 400 ms
+//  race   waits for <lock dir>/../go, then tries once and holds until <lock dir>/../end is there
 //  hold   takes and holds until killed; says what the fence answers on each line of stdin
 import { appendFileSync, existsSync } from 'node:fs';
 import { dirname, join } from 'node:path';
@@ -33,7 +33,8 @@ if (mode === 'chaos') {
   while (!existsSync(join(dirname(dir), 'go'))) await sleep(1);
   const result = await acquireLock(dir, options);
   say(result.held ? `won ${process.pid} ${result.lock.epoch}` : `lost ${process.pid}`);
-  await sleep(400);
+  // A winner that ended before the others have tried would leave a dead owner, whom they may follow.
+  while (!existsSync(join(dirname(dir), 'end'))) await sleep(1);
   if (result.held) say(`held ${process.pid} ${result.lock.isHeld()}`);
   process.exit(0);
 } else {

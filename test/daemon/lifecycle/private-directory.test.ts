@@ -43,7 +43,7 @@ test('[C.1] links, files, directories that others write, and loose parents are r
   ensurePrivateDirectory(join(loose, 'inner'));
 });
 
-test('a directory that cannot be made is a typed error, also where the kernel says that its parent is not there', { skip: process.platform !== 'linux' && 'needs /proc', timeout: 30_000 }, () => {
+test('a directory that cannot be made is a typed error, also where the kernel says that its parent is not there', { skip: process.platform !== 'linux' && 'needs /proc', timeout: 120_000 }, () => {
   assert.throws(() => ensurePrivateDirectory('/proc/cairn-test/data'), { code: 'PERMISSION', path: '/proc/cairn-test/data', hint: /CAIRN_DATA_DIR/ });
 });
 

@@ -14,6 +14,7 @@ import { Phase } from '../../../daemon/lifecycle/phase.ts';
 import { newToken, register, unregister, writeToken } from '../../../daemon/lifecycle/registration.ts';
 import { resolveEndpoint } from '../../../daemon/protocol/endpoint.ts';
 import { compareVersions } from '../../../daemon/protocol/versions.ts';
+import { until } from '../../support/cli.ts';
 import { checkLeaks } from '../../support/leaks.ts';
 import { tempDir } from '../../support/temp-dir.ts';
 
@@ -33,14 +34,20 @@ test('[5.2] liveness compares pid, start time, boot, host and pid namespace', ()
 });
 
 test('[5.2] a zombie is dead although its pid exists', { skip: process.platform !== 'linux' }, async () => {
-  // The shell becomes a sleep before its child ends; sleep never waits for children, so that the child stays a zombie.
-  const parent = spawn('sh', ['-c', 'sleep 0.2 & echo $!; exec sleep 30'], { stdio: ['ignore', 'pipe', 'ignore'] });
-  const [line] = (await once(parent.stdout, 'data')) as [Buffer];
-  const pid = Number(line.toString());
-  for (let i = 0; i < 1_000 && startTime(pid) !== 'zombie'; i++) await sleep(5);
-  assert.equal(livenessOf({ ...selfIdentity(), pid, start: null }), 'dead');
-  parent.kill('SIGKILL');
-  await once(parent, 'exit');
+  // The shell becomes a sleep before its child is ended; sleep never waits for children, so that the child stays a zombie.
+  const parent = spawn('sh', ['-c', 'sleep 1000 & echo $!; exec sleep 1000'], { stdio: ['ignore', 'pipe', 'ignore'] });
+  const exited = once(parent, 'exit');
+  try {
+    const [line] = (await once(parent.stdout, 'data')) as [Buffer];
+    const pid = Number(line.toString());
+    await until(() => readFileSync(`/proc/${parent.pid}/comm`, 'utf8') === 'sleep\n', 'the shell is a sleep');
+    process.kill(pid, 'SIGKILL');
+    await until(() => startTime(pid) === 'zombie', 'it is a zombie');
+    assert.equal(livenessOf({ ...selfIdentity(), pid, start: null }), 'dead');
+  } finally {
+    parent.kill('SIGKILL');
+    await exited;
+  }
 });
 
 test('phases go forwards only and tell their listeners', () => {

@@ -4,8 +4,10 @@ import { chmodSync, mkdirSync, renameSync, rmSync, symlinkSync, unlinkSync, utim
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import test, { type TestContext } from 'node:test';
-import { CHUNKER_VERSION, isCairnError, TOKENIZER_VERSION } from '../../../src/api.ts';
+import { CairnError, CHUNKER_VERSION, isCairnError, TOKENIZER_VERSION } from '../../../src/api.ts';
 import type { IndexOwner } from '../../../daemon/handlers/services.ts';
+import { nodeEnv } from '../../../src/env/node-env.ts';
+import { failingEnv } from '../../support/failing-env.ts';
 import { checkLeaks } from '../../support/leaks.ts';
 import { never, RealDaemon, storedText, tableOf, until, type RealOptions, type Running } from './real-owners.ts';
 
@@ -28,16 +30,15 @@ async function followed(daemon: RealDaemon, owner: IndexOwner): Promise<void> {
   });
 }
 
-/** Files that ingest was given, once the hints about what was written before the watch began have come in. */
-async function filesWhenQuiet({ ingest }: Running): Promise<number> {
-  let files = -1;
-  await until('no more hints', async () => {
-    const before = files;
-    files = ingest.stats.files;
-    await delay(400);
-    return files === before && files === ingest.stats.files;
-  });
-  return files;
+/** Paths that ingest is given from now on. */
+function givenTo({ ingest }: Running): readonly string[] {
+  const paths: string[] = [];
+  const original = ingest.ingest.bind(ingest);
+  ingest.ingest = (request, options) => {
+    paths.push(request.path);
+    return original(request, options);
+  };
+  return paths;
 }
 
 test('[5.4] edits of every kind become visible without asking', async (t) => {
@@ -56,7 +57,7 @@ test('[5.4] edits of every kind become visible without asking', async (t) => {
   await followed(daemon, owner);
   assert.match(storedText(owner, 'src/a.ts') ?? '', /second/);
   assert.match(storedText(owner, 'src/moved/c.ts') ?? '', /saved/);
-  assert.equal(owner.status().state, 'ready');
+  await until('ready', () => owner.status().state === 'ready');
   // A file becomes a directory and the reverse.
   unlinkSync(join(daemon.root, 'src/a.ts'));
   daemon.write('src/a.ts/inner.ts');
@@ -226,10 +227,11 @@ test('[6.12] changed ignore rules take files out and bring them back; ignored fi
   });
   const has = async (path: string): Promise<boolean> => (await tableOf(owner)).has(path);
   assert.equal(await has('out/c.ts'), false);
-  const files = await filesWhenQuiet(running);
+  const given = givenTo(running);
   for (let i = 0; i < 20; i++) daemon.write(`out/x${i}.ts`);
-  await delay(300);
-  assert.equal(running.ingest.stats.files, files);
+  daemon.write('src/later.ts'); // what is told of those is told before this
+  await until('the file that counts', () => has('src/later.ts'));
+  assert.deepEqual(given.filter((path) => path.startsWith('out/')), []);
   daemon.write('.gitignore', 'gen/\n');
   await until('the new rules', async () => !(await has('gen/b.ts')) && (await has('out/c.ts')));
   assert.equal(await has('src/a.ts'), true);
@@ -265,8 +267,8 @@ test('skipped files are counted by reason', async (t) => {
 test('[6.15] a rebuild reads every file again and the old rows serve meanwhile', async (t) => {
   const { daemon, running, owner } = await indexed(t, (d) => {
     for (let i = 0; i < 60; i++) d.write(`f${i}.ts`);
-  }, { embed: true });
-  const files = await filesWhenQuiet(running);
+  }, { embed: true, watch: false }); // hints that come late would be read too
+  const { files } = running.ingest.stats;
   const rebuild = owner.rebuild({ signal: never() });
   assert.notEqual(storedText(owner, 'f1.ts'), null);
   const counts = await rebuild;
@@ -294,6 +296,51 @@ test('[6.16] files with rows of an older chunker are read again by themselves af
   const third = await daemon.start();
   await (await third.owners.resolve({ root: daemon.root })).settled({ signal: never() });
   assert.equal(third.ingest.stats.chunks, 0, 'nothing is stale any more');
+});
+
+const full = (path: string): never => {
+  throw new CairnError('DISK_FULL', 'no space left', { path, retryable: true });
+};
+
+test('[6.16] a disk that is full when the new versions are written down: the tree is followed all the same, and nothing stays stale', async (t) => {
+  const daemon = new RealDaemon(t);
+  for (let i = 0; i < 3; i++) daemon.write(`f${i}.ts`);
+  const first = await daemon.start({ contentVersions: { chunker: CHUNKER_VERSION - 1, tokenizer: TOKENIZER_VERSION } });
+  await (await first.owners.create({ root: daemon.root })).settled({ signal: never() });
+  await first.stop();
+  const env = failingEnv(nodeEnv());
+  let refused = 0;
+  env.fail = (_, path) => {
+    if (!path.includes('metadata.json')) return;
+    refused++;
+    full(path);
+  };
+  const second = await daemon.start({ env });
+  const owner = await second.owners.resolve({ root: daemon.root });
+  await until('the failure', () => refused > 0);
+  daemon.write('f1.ts', 'export const edited = 2\n');
+  await followed(daemon, owner);
+  env.fail = () => undefined;
+  await owner.settled({ signal: never() });
+  assert.deepEqual(owner.index.metadata.contentVersions, second.ingest.contentVersions);
+  assert.deepEqual(await owner.index.staleKeys(second.ingest.contentVersions), []);
+  await until('ready', () => owner.status().state === 'ready');
+});
+
+test('[6.15] a rebuild that a full disk interrupts says so, and goes on by itself when there is space', async (t) => {
+  const env = failingEnv(nodeEnv());
+  const { owner } = await indexed(t, (daemon) => {
+    for (let i = 0; i < 6; i++) daemon.write(`f${i}.ts`);
+  }, { env });
+  const stored = (): number => owner.index.stats().incremental.operations;
+  const before = stored();
+  env.fail = (call, path) => {
+    if (call === 'write' && path.includes('/wal/')) full(path);
+  };
+  await assert.rejects(owner.rebuild({ signal: never() }), { code: 'DISK_FULL' });
+  env.fail = () => undefined;
+  await until('all is stored', () => owner.status().pendingFiles === 0);
+  assert.equal(stored() - before, 6, 'what was read for nothing is read again, although its content is what the index has');
 });
 
 test('[4.15] closing saves everything: nothing is replayed at the next start', async (t) => {

@@ -5,6 +5,7 @@ import { Persister, type PersisterHooks, type PersisterOptions } from '../../../
 import { CairnError } from '../../../src/util/errors.ts';
 import { FakeClock, flushPromises } from './fake-clock.ts';
 import { FakeTarget } from './fake-target.ts';
+import { testSeed } from '../../support/random.ts';
 
 const OPTIONS: Partial<PersisterOptions> = { quietMs: 1_000, maxAgeMs: 5_000, retry: { minMs: 100, maxMs: 1_000 }, compactDelayMs: 50 };
 const FULL = new CairnError('DISK_FULL', 'no space left', { retryable: true });
@@ -273,7 +274,7 @@ test('[4.16] [4.19] [4.21] random interleavings: never two saves, no drain lies,
     fc.constant('wait' as const),
     fc.constant('turn' as const),
   );
-  const seed = Number(process.env.CAIRN_SEED ?? Date.now() % 2 ** 31);
+  const seed = testSeed();
   await fc.assert(
     fc.asyncProperty(fc.array(step, { maxLength: 60 }), async (steps) => {
       const { target, clock, persister, commit } = setUp();

@@ -1,6 +1,5 @@
 /** The owners over the real engine, ingest workers and watcher, in a temporary data directory. */
 import assert from 'node:assert/strict';
-import { execFileSync } from 'node:child_process';
 import { lstatSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, realpathSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
@@ -18,6 +17,8 @@ import type { OwnerTuning } from '../../../daemon/owner/index-owner.ts';
 import { WorkQueue } from '../../../daemon/owner/work-queue.ts';
 import { WorkerWatcher } from '../../../daemon/watch/worker-watcher.ts';
 import type { IndexOwner } from '../../../daemon/handlers/services.ts';
+import { PATIENCE_MS } from '../../support/cli.ts';
+import { git } from '../../support/trees.ts';
 
 // As daemon/main.ts does for its threads, and for the same reason.
 setFlagsFromString('--no-concurrent-sparkplug');
@@ -111,7 +112,7 @@ export class RealDaemon {
   }
 
   git(...args: readonly string[]): void {
-    execFileSync('git', ['-c', 'user.name=t', '-c', 'user.email=t@example.com', '-c', 'init.defaultBranch=main', '-c', 'commit.gpgsign=false', ...args], { cwd: this.root, stdio: 'ignore' });
+    git(this.root, ...args);
   }
 
   /** Regular files of the tree with size and mtime; nothing is left out but `.git`. */
@@ -158,8 +159,8 @@ export function storedText(owner: IndexOwner, path: string): string | null {
 export const never = (): AbortSignal => new AbortController().signal;
 
 /** Waits without `fresh`: what the watcher alone brings. Longer than it takes until a worker that stands still is replaced. */
-export async function until(what: string, reached: () => boolean | Promise<boolean>, patienceMs = 60_000): Promise<void> {
-  const deadline = performance.now() + patienceMs;
+export async function until(what: string, reached: () => boolean | Promise<boolean>): Promise<void> {
+  const deadline = performance.now() + PATIENCE_MS;
   while (!(await reached())) {
     assert.ok(performance.now() < deadline, `waited in vain for ${what}`);
     await delay(20);

@@ -7,6 +7,7 @@ import { WorkQueue } from '../../../daemon/owner/work-queue.ts';
 import { CairnError } from '../../../src/util/errors.ts';
 import { FakeClock, flushPromises } from './fake-clock.ts';
 import { FakePort } from './fake-port.ts';
+import { testSeed } from '../../support/random.ts';
 
 const FULL = new CairnError('DISK_FULL', 'no space left', { retryable: true });
 
@@ -271,7 +272,7 @@ test('random edits, failures and interleavings: the index ends up equal to the d
     fc.record({ do: fc.constant('remove' as const), path: name, lane: fc.constantFrom('interactive' as const, 'bulk' as const) }),
     fc.record({ do: fc.constantFrom('hold' as const, 'let go' as const, 'turn' as const, 'wait' as const, 'read fails' as const, 'commit fails' as const, 'works' as const) }),
   );
-  const seed = Number(process.env.CAIRN_SEED ?? Date.now() % 2 ** 31);
+  const seed = testSeed();
   await fc.assert(
     fc.asyncProperty(fc.array(step, { maxLength: 50 }), async (steps) => {
       const all = setUp({ capacity: 2, scheduler: { maxAttempts: 1_000 } });

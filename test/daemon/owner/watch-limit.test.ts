@@ -10,7 +10,7 @@ const FOLDERS = 30;
 
 function inNamespace(command: readonly string[]): { readonly status: number | null; readonly output: string } {
   const { NODE_TEST_CONTEXT: _context, ...env } = process.env;
-  const child = spawnSync('unshare', ['-Ur', 'sh', '-c', `${LOWER} && exec "$@"`, 'sh', ...command], { encoding: 'utf8', timeout: 120_000, env: { ...env, CAIRN_TEST_LIMITED: '1' } });
+  const child = spawnSync('unshare', ['-Ur', 'sh', '-c', `${LOWER} && exec "$@"`, 'sh', ...command], { encoding: 'utf8', timeout: 600_000, env: { ...env, CAIRN_TEST_LIMITED: '1' } });
   return { status: child.status, output: `${child.stdout}${child.stderr}` };
 }
 
@@ -27,8 +27,9 @@ test('past the limit of watches', { skip: isInside || (process.platform === 'lin
   const { owners } = await daemon.start();
   const owner = await owners.create({ root: daemon.root });
   await owner.settled({ signal: never() });
+  // On a busy machine the first walk ends before the watcher has looked at all directories.
+  await until('the watcher to say what it lacks', () => owner.status().watcher.state === 'degraded');
   const { watcher, reasons } = owner.status();
-  assert.equal(watcher.state, 'degraded');
   assert.match(watcher.reason ?? '', /^2\d directories are not watched: the limit of inotify watches is reached; raise it with: sudo sysctl fs\.inotify\.max_user_watches=/);
   assert.ok(reasons.some((reason) => reason.startsWith('watching is limited: ')), JSON.stringify(reasons));
   // Whichever directories are watched: the periodic walk finds what happens in the others.

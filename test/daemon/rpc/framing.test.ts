@@ -9,6 +9,7 @@ import { CONNECTION_LIMITS } from '../../../daemon/rpc/connection.ts';
 import { OUTBOX_LIMITS } from '../../../daemon/rpc/outbox.ts';
 import { checkLeaks } from '../../support/leaks.ts';
 import { startServer, type RawClient } from './harness.ts';
+import { testSeed } from '../../support/random.ts';
 
 checkLeaks();
 const framed = (text: string): string => `Content-Length: ${Buffer.byteLength(text)}\r\n\r\n${text}`;
@@ -153,6 +154,15 @@ test('an answer too large for a frame is an error, not a broken frame', async (t
   await stillAnswers(client);
 });
 
+test('an answer that cannot be written at all is an error too, never a silence', async (t) => {
+  const harness = await startServer(t);
+  const client = harness.connect();
+  await client.hello();
+  assert.equal((await client.request('search/grep', { size: 1 })).error?.data.code, 'INTERNAL');
+  assert.equal((await client.request('search/grep', { size: 2 })).error?.data.code, 'UNSUPPORTED');
+  await stillAnswers(client);
+});
+
 test('a slow reader gets everything: pausing loses nothing', async (t) => {
   const harness = await startServer(t, { outbox: { ...OUTBOX_LIMITS, highWaterBytes: 64 * 1024 }, frame: { ...CONNECTION_LIMITS.frame, frameTimeoutMs: 100 } });
   const client = harness.connect();
@@ -176,7 +186,7 @@ test('a client that disconnects in the middle of a request cancels it', async (t
 });
 
 test('[1.73] any cut of a stream into pieces gives the same messages', () => {
-  const seed = Number(process.env['CAIRN_SEED'] ?? Date.now() % 1e9);
+  const seed = testSeed();
   console.log(`seed ${seed}`);
   fc.assert(
     fc.property(fc.array(fc.string({ maxLength: 200 }), { maxLength: 8 }), fc.array(fc.integer({ min: 1, max: 60 }), { minLength: 1, maxLength: 60 }), (texts, cuts) => {
@@ -196,7 +206,7 @@ test('[1.73] any cut of a stream into pieces gives the same messages', () => {
 });
 
 test('[1.73] [C.8] random bytes never throw and never pass for a message larger than the limit', () => {
-  const seed = Number(process.env['CAIRN_SEED'] ?? Date.now() % 1e9);
+  const seed = testSeed();
   console.log(`seed ${seed}`);
   const piece = fc.oneof(fc.uint8Array({ maxLength: 300 }), fc.constantFrom('Content-Length: ', '12', '\r\n', '\r\n\r\n', '{"a":1}', ':', 'content-length:5\r\n\r\n').map((text) => Buffer.from(text)));
   fc.assert(

@@ -31,7 +31,7 @@ test('[C.4] a client that says nothing is closed after the deadline, and a large
   const silent = harness.connect();
   await silent.gone();
   assert.deepEqual(harness.violations, ['no initialize in time']);
-  const loud = harness.connect();
+  const loud = (await startServer(t)).connect(); // where it has the time to say it
   loud.raw('Content-Length: 1000000\r\n\r\n');
   await loud.gone();
   assert.match(loud.answers[0]?.error?.message ?? '', /1000000 bytes/);

@@ -2,9 +2,9 @@
 import assert from 'node:assert/strict';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { LossReason, WatchEvent } from '../../../daemon/watch/watcher.ts';
+import { PATIENCE_MS } from '../../support/cli.ts';
 
-/** Far beyond what anything here takes; only a failing test waits for it. */
-const PATIENCE_MS = 20_000;
+const EDIT_EVERY_MS = 1_000;
 
 export class Recorder {
   readonly events: WatchEvent[] = [];
@@ -28,12 +28,28 @@ export class Recorder {
     this.events.length = 0;
   }
 
-  async until(what: string, reached: () => boolean): Promise<void> {
+  async until(what: string, reached: () => boolean, whileWaiting: () => void = () => undefined): Promise<void> {
     const deadline = performance.now() + PATIENCE_MS;
     while (!reached()) {
+      whileWaiting();
       assert.ok(performance.now() < deadline, `waited in vain for ${what}; events: ${JSON.stringify(this.events).slice(0, 2_000)}`);
       await delay(10);
     }
+  }
+
+  /**
+   * Edits until an edit is named. When a directory that moved is heard again is not told; and what asks for a watch to be made anew
+   * may ask twice, when the first one is ready already: then the second says that something was lost, and names nothing of it.
+   */
+  async hears(path: string, edit: (path: string, text: string) => void): Promise<void> {
+    this.clear();
+    let edits = 0;
+    let editedAt = Number.NEGATIVE_INFINITY;
+    await this.until(`edits of ${path}`, () => this.paths.has(path), () => {
+      if (performance.now() - editedAt < EDIT_EVERY_MS) return;
+      edit(path, `edit ${++edits}`);
+      editedAt = performance.now();
+    });
   }
 
   ready(): Promise<void> {

@@ -4,8 +4,9 @@ import fc from 'fast-check';
 import { cutBlocks } from '../../../src/ingest/chunking/blocks.ts';
 import { chunkLines, MAX_CHUNK_CHARS, MAX_LINE_CHARS } from '../../../src/ingest/chunking/chunker.ts';
 import type { OutlineSymbol } from '../../../src/ingest/syntax/outline.ts';
+import { testSeed } from '../../support/random.ts';
 
-const seed = Number(process.env['CAIRN_SEED'] ?? Date.now() % 1_000_000_007);
+const seed = testSeed();
 
 function symbol(name: string, startLine: number, endLine: number, parent = -1, kind: OutlineSymbol['kind'] = 'function', leadLine = startLine): OutlineSymbol {
   return { name, qualified: name, kind, startLine, endLine, leadLine, parent };

@@ -10,8 +10,9 @@ import { decodeDoc, encodeDoc } from '../../../src/format/doc-codec.ts';
 import { MAX_CHUNK_CHARS, MAX_LINE_CHARS } from '../../../src/ingest/chunking/chunker.ts';
 import { SourceText } from '../../../src/ingest/source-text.ts';
 import { analyze } from '../syntax/describe.ts';
+import { testSeed } from '../../support/random.ts';
 
-const seed = Number(process.env['CAIRN_SEED'] ?? Date.now() % 1_000_000_007);
+const seed = testSeed();
 const runs = Number(process.env['CAIRN_RUNS'] ?? 40);
 
 const fixtures = join(dirname(fileURLToPath(import.meta.url)), '../../fixtures/polyglot');

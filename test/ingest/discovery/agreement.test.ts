@@ -6,8 +6,9 @@ import test, { type TestContext } from 'node:test';
 import fc from 'fast-check';
 import { SourceTree } from '../../../src/ingest/discovery/source-tree.ts';
 import { git, makeTree, TEST_ENVIRONMENT } from '../temp-tree.ts';
+import { testSeed } from '../../support/random.ts';
 
-const seed = Number(process.env['CAIRN_SEED'] ?? Date.now() % 1_000_000_007);
+const seed = testSeed();
 const runs = Number(process.env['CAIRN_RUNS'] ?? 15);
 
 const NAMES = ['a', 'b', 'build', 'foo.o', 'x.c', 'Foo', 'a b', 'é', '#h', '!n', 'log', 'x[1]'];

@@ -80,8 +80,8 @@ export type SweepMessage = { readonly now: string; readonly count: number } | { 
 
 /** Nothing that is opened needs more; a damaged length that is believed ends the worker, and names itself. */
 const LIMITS = { maxOldGenerationSizeMb: 96, maxYoungGenerationSizeMb: 16 };
-/** A damage takes a few milliseconds: one that takes this long hangs. */
-const HANG_MS = 20_000;
+/** A damage takes a few milliseconds: one that takes this long hangs, also on a machine with other things to do. */
+const HANG_MS = 120_000;
 
 /** In a thread with bounded memory; a damage that hangs or exhausts it is a violation of its own. */
 export function runSweep(request: SweepRequest, onProgress: (count: number) => void = () => undefined): Promise<SweepReport> {

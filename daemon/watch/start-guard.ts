@@ -1,0 +1,24 @@
+/** A watch-dog for something that should begin soon. Owns one timer. */
+
+/** It looks this many times within the limit. */
+const LOOKS = 10;
+
+/**
+ * Calls `late` once when `limitMs` have passed, unless the function it returns was called before. Only time that was seen to pass
+ * counts: a process that was stopped, or a blocked loop, is nobody's fault.
+ */
+export function guardStart(limitMs: number, late: () => void): () => void {
+  const everyMs = limitMs / LOOKS;
+  let seenMs = 0;
+  let last = performance.now();
+  const timer = setInterval(() => {
+    const now = performance.now();
+    seenMs += Math.min(now - last, 2 * everyMs);
+    last = now;
+    if (seenMs < limitMs) return;
+    clearInterval(timer);
+    late();
+  }, everyMs);
+  timer.unref();
+  return () => clearInterval(timer);
+}
