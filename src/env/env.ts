@@ -11,7 +11,11 @@ export interface EnvFile {
   read(position: number, length: number): Promise<Buffer>;
   /** Fills `target` from `position`, synchronously (page-cache reads of a few KB on the query path); returns bytes read. */
   readSync(target: Uint8Array, position: number): number;
-  /** Writes all of `data` (loops over short writes); several parts go one behind the other, in one call to the system. */
+  /**
+   * Writes all of `data` (loops over short writes); several parts go one behind the other, in one call to the system. `data` must
+   * not change before the promise settles. On a file that was opened `durable` the bytes and the size are on the disk when it
+   * resolves, and a failure poisons the file as one of sync() does: which of the bytes the disk has is not known.
+   */
   write(data: Uint8Array | readonly Uint8Array[], position: number): Promise<void>;
   truncate(length: number): Promise<void>;
   /** fsync; after a failure the file is poisoned: every later write or sync fails with POISONED. */
@@ -28,7 +32,9 @@ export type OpenMode =
   /** New file, read and write, fails with ALREADY_EXISTS; created 0600. */
   | 'create'
   /** Existing file, read and write. */
-  | 'update';
+  | 'update'
+  /** The same, and every write is synced before it returns: one call to the system instead of two. */
+  | 'durable';
 
 export interface FileStat {
   readonly kind: 'file' | 'directory' | 'symlink' | 'other';

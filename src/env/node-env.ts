@@ -12,7 +12,7 @@ import type { Clock, Env, EnvFile, FileStat, OpenMode } from './env.ts';
 import { errnoOf, toCairnError } from './errno.ts';
 
 /** libuv sets O_CLOEXEC on every descriptor it opens. Without O_NONBLOCK a named pipe in the place of a file would be waited for without end. */
-const OPEN_FLAGS: Readonly<Record<OpenMode, number>> = {
+const OPEN_FLAGS: Readonly<Record<Exclude<OpenMode, 'durable'>, number>> = {
   read: constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK,
   create: constants.O_RDWR | constants.O_CREAT | constants.O_EXCL | constants.O_NOFOLLOW,
   update: constants.O_RDWR | constants.O_NOFOLLOW,
@@ -22,10 +22,16 @@ const MAX_CALL_BYTES = 1 << 30;
 const FILE_MODE = 0o600;
 const DIRECTORY_MODE = 0o700;
 
-export function nodeEnv(): Env {
+/**
+ * How the bytes of a durable write get to the disk. `flag` is for Linux, where O_DSYNC means what fdatasync does; elsewhere it can
+ * leave them in the cache of the drive, which the call behind fdatasync (F_FULLFSYNC on macOS) empties.
+ */
+export type DurableWrites = 'flag' | 'call';
+
+export function nodeEnv(durableWrites: DurableWrites = process.platform === 'linux' ? 'flag' : 'call'): Env {
   const poisoned = new Set<string>();
   return {
-    open: (path, mode) => openFile(path, mode, poisoned),
+    open: (path, mode) => openFile(path, mode, durableWrites, poisoned),
     readFile,
     stat,
     readdir: (path) => guard('list', path, () => fs.readdir(path)),
@@ -88,10 +94,11 @@ async function isDirectory(path: string): Promise<boolean> {
   }
 }
 
-async function openFile(path: string, mode: OpenMode, poisoned: Set<string>): Promise<EnvFile> {
+async function openFile(path: string, mode: OpenMode, durableWrites: DurableWrites, poisoned: Set<string>): Promise<EnvFile> {
   // Reopening would hide the failed sync: only a new file under this name (rename, or unlink and create) clears it.
-  if (mode === 'update' && poisoned.has(path)) throw poisonedError(path, undefined);
-  const handle = await guard('open', path, () => fs.open(path, OPEN_FLAGS[mode], FILE_MODE));
+  if ((mode === 'update' || mode === 'durable') && poisoned.has(path)) throw poisonedError(path, undefined);
+  const flags = mode !== 'durable' ? OPEN_FLAGS[mode] : durableWrites === 'flag' ? OPEN_FLAGS.update | constants.O_DSYNC : OPEN_FLAGS.update;
+  const handle = await guard('open', path, () => fs.open(path, flags, FILE_MODE));
   try {
     if (mode === 'create') poisoned.delete(path);
     else requireFile(fstatSync(handle.fd), path);
@@ -99,7 +106,7 @@ async function openFile(path: string, mode: OpenMode, poisoned: Set<string>): Pr
     await handle.close();
     throw toCairnError(error, 'look at', path);
   }
-  return new NodeFile(path, handle, () => poisoned.add(path));
+  return new NodeFile(path, handle, mode === 'durable' ? durableWrites : null, () => poisoned.add(path));
 }
 
 function requireFile(stat: Stats, path: string): void {
@@ -162,12 +169,15 @@ function poisonedError(path: string, cause: unknown): CairnError {
 class NodeFile implements EnvFile {
   readonly path: string;
   readonly #handle: fs.FileHandle;
+  /** null: writes need a sync. */
+  readonly #durableWrites: DurableWrites | null;
   readonly #onPoison: () => void;
   #failure: CairnError | null = null;
 
-  constructor(path: string, handle: fs.FileHandle, onPoison: () => void) {
+  constructor(path: string, handle: fs.FileHandle, durableWrites: DurableWrites | null, onPoison: () => void) {
     this.path = path;
     this.#handle = handle;
+    this.#durableWrites = durableWrites;
     this.#onPoison = onPoison;
   }
 
@@ -190,12 +200,20 @@ class NodeFile implements EnvFile {
   }
 
   write(data: Uint8Array | readonly Uint8Array[], position: number): Promise<void> {
-    return this.#change('write', async () => {
-      if (data instanceof Uint8Array) return this.#writeFully(data, position);
-      const bytes = data.reduce((sum, part) => sum + part.length, 0);
-      const { bytesWritten } = await this.#handle.writev([...data], position);
-      if (bytesWritten < bytes) await this.#writeFully(Buffer.concat(data).subarray(bytesWritten), position + bytesWritten);
+    const write = (): Promise<void> => (data instanceof Uint8Array ? this.#writeFully(data, position) : this.#writeParts(data, position));
+    if (this.#durableWrites === null) return this.#change('write', write);
+    return this.#makeDurable('write', async () => {
+      await write();
+      if (this.#durableWrites === 'call') await this.#handle.datasync();
     });
+  }
+
+  async #writeParts(parts: readonly Uint8Array[], position: number): Promise<void> {
+    const [first] = parts;
+    if (parts.length === 1 && first !== undefined) return this.#writeFully(first, position);
+    const bytes = parts.reduce((sum, part) => sum + part.length, 0);
+    const { bytesWritten } = await this.#handle.writev([...parts], position);
+    if (bytesWritten < bytes) await this.#writeFully(Buffer.concat(parts).subarray(bytesWritten), position + bytesWritten);
   }
 
   /** A full disk shows as a short write without an error: only the next call fails. */
@@ -212,11 +230,11 @@ class NodeFile implements EnvFile {
   }
 
   sync(): Promise<void> {
-    return this.#sync(() => this.#handle.sync());
+    return this.#makeDurable('sync', () => this.#handle.sync());
   }
 
   datasync(): Promise<void> {
-    return this.#sync(() => this.#handle.datasync());
+    return this.#makeDurable('sync', () => this.#handle.datasync());
   }
 
   async size(): Promise<number> {
@@ -232,11 +250,12 @@ class NodeFile implements EnvFile {
     await guard(action, this.path, call);
   }
 
-  async #sync(call: () => Promise<void>): Promise<void> {
+  /** A failure poisons the file. */
+  async #makeDurable(action: 'write' | 'sync', call: () => Promise<void>): Promise<void> {
     try {
-      await this.#change('sync', call);
+      await this.#change(action, call);
     } catch (error) {
-      this.#failure ??= toCairnError(error, 'sync', this.path);
+      this.#failure ??= toCairnError(error, action, this.path);
       this.#onPoison();
       throw error;
     }

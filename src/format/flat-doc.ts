@@ -215,14 +215,15 @@ export class FlatDoc {
     return this.#buffer.subarray(this.textStarts[chunk], this.textStarts[chunk + 1]);
   }
 
-  /** A copy, bit-exact. */
-  chunkVector(chunk: number): Float32Array | null {
-    return this.hasChunkVectors ? this.#floats(this.#vectorsAt + chunk * this.dimension * 4) : null;
+  /** A copy, bit-exact; in `into` where one is given. */
+  chunkVector(chunk: number, into?: Float32Array): Float32Array | null {
+    return this.hasChunkVectors ? this.#floats(this.#vectorsAt + chunk * this.dimension * 4, into) : null;
   }
 
-  pathVector(): Float32Array | null {
+  /** The same of the path. */
+  pathVector(into?: Float32Array): Float32Array | null {
     const chunkRows = this.hasChunkVectors ? this.chunkCount : 0;
-    return this.hasPathVector ? this.#floats(this.#vectorsAt + chunkRows * this.dimension * 4) : null;
+    return this.hasPathVector ? this.#floats(this.#vectorsAt + chunkRows * this.dimension * 4, into) : null;
   }
 
   /** Byte position of the row of a chunk in the record; only with hasChunkVectors. */
@@ -235,10 +236,10 @@ export class FlatDoc {
     return this.#payload === null ? null : Uint8Array.from(this.#payload);
   }
 
-  #floats(at: number): Float32Array {
-    const copy = new Uint8Array(this.dimension * 4);
-    copy.set(this.#buffer.subarray(at, at + copy.length));
-    return new Float32Array(copy.buffer);
+  #floats(at: number, into: Float32Array = new Float32Array(this.dimension)): Float32Array {
+    const bytes = this.dimension * 4;
+    new Uint8Array(into.buffer, into.byteOffset, bytes).set(this.#buffer.subarray(at, at + bytes));
+    return into;
   }
 
   #checkStrings(input: RecordReader): void {

@@ -12,7 +12,8 @@ const LENGTH_BYTES = 4;
 export function encodeBatch(batch: Batch): Uint8Array {
   const deletes = batch.deletes.map((key) => Buffer.from(key, 'utf8'));
   const items = [...batch.puts, ...deletes];
-  const bytes = Buffer.allocUnsafe(items.reduce((total, item) => total + LENGTH_BYTES + item.length, HEADER_BYTES));
+  // Not from the pool that small buffers share: the memtable keeps these bytes as they are.
+  const bytes = Buffer.allocUnsafeSlow(items.reduce((total, item) => total + LENGTH_BYTES + item.length, HEADER_BYTES));
   bytes.writeUInt32LE(batch.puts.length, 0);
   bytes.writeUInt32LE(deletes.length, 4);
   let at = HEADER_BYTES;

@@ -139,7 +139,7 @@ export class Committer {
     return this.#entry.run(async () => {
       this.#requireWritable();
       const batch = await check();
-      await this.heal();
+      if (this.#wal.failure !== null) await this.heal();
       return { logged: this.#log(batch) };
     });
   }

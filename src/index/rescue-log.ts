@@ -73,7 +73,7 @@ async function goodRecords({ env, tag, lastGood }: DamagedLog, info: WalFileInfo
       const record = await reader.next();
       if (record === null) throw reader.damage(`the record of LSN ${reader.nextLsn} was readable a moment ago`);
       const bytes = Buffer.allocUnsafe(recordBytes(record.payload.length));
-      encodeRecord(bytes, 0, { ...record, syncedLsn: asLsn(record.lsn - 1) }, salt);
+      encodeRecord(bytes, 0, record, asLsn(record.lsn - 1), salt);
       encoded.push(bytes);
     }
     return encoded;

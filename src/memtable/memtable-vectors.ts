@@ -9,6 +9,8 @@ export class MemtableVectors implements VectorColumns {
   readonly centroids: CodeTable;
   readonly paths: CodeTable;
   readonly #centroid: Centroid;
+  /** The row that is being added. */
+  readonly #row: Float32Array;
   readonly #bytesOf: (chunk: number) => Uint8Array | null;
   readonly #pathVectors: boolean[] = [];
 
@@ -19,6 +21,7 @@ export class MemtableVectors implements VectorColumns {
     this.centroids = CodeTable.growing(arena, dimension);
     this.paths = CodeTable.growing(arena, dimension);
     this.#centroid = new Centroid(dimension);
+    this.#row = new Float32Array(dimension);
     this.#bytesOf = bytesOf;
   }
 
@@ -35,12 +38,12 @@ export class MemtableVectors implements VectorColumns {
 
   add(flat: FlatDoc): void {
     for (let i = 0; i < flat.chunkCount; i++) {
-      const vector = flat.chunkVector(i);
+      const vector = flat.chunkVector(i, this.#row);
       this.chunks.append(vector);
       if (vector !== null) this.#centroid.add(vector);
     }
     this.centroids.append(this.#centroid.finish());
-    this.paths.append(flat.pathVector());
+    this.paths.append(flat.pathVector(this.#row));
     this.#pathVectors.push(flat.hasPathVector);
   }
 

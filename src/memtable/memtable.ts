@@ -288,7 +288,8 @@ export class Memtable implements DumpablePart {
     this.#newest.set(flat.key, doc);
     this.#commentLengths.push(totalCount(flat.commentTerms));
     const { buffer, byteOffset, length } = flat.bytes;
-    const record = keep && buffer.byteLength > Buffer.poolSize ? Buffer.from(buffer, byteOffset, length) : ownBuffer(flat.bytes);
+    // The pool that small buffers share is no batch: one document would keep all of it.
+    const record = keep && buffer.byteLength !== Buffer.poolSize ? Buffer.from(buffer, byteOffset, length) : ownBuffer(flat.bytes);
     this.#recordBytes += record.length;
     this.#maxLsn = lsn;
     this.#docs.push({ key: flat.key, language: flat.language, source: flat.source, lsn, record, hasPayload: flat.hasPayload });

@@ -18,7 +18,7 @@ import { CairnError } from '../util/errors.ts';
 import { asLsn, type Lsn } from '../util/ids.ts';
 import { encodeWalHeader, type LogTag, type WalHeader } from './record.ts';
 import { replayWal, type ReplayHandler, type ReplayReport, type WalTail } from './wal-reader.ts';
-import { createWalFile, newSalt, openOwnFile, takenOver, WalWriter, type WalFence, type WalOptions, type WalPosition } from './wal-writer.ts';
+import { createWalFile, newSalt, openOwnFile, takenOver, WalWriter, type WalFence, type WalOptions, type WalPosition, type WalSyncMode } from './wal-writer.ts';
 
 export interface OpenWalRequest {
   /** LSN up to which segments hold everything (flushedLsn of the manifest that was loaded). */
@@ -52,7 +52,7 @@ export async function openWal(env: Env, dir: string, request: OpenWalRequest): P
   if (replay.tail === null && !request.mayCreate) throw logMissing(dir, request.after);
   request.fence.assertHeld();
   const { epoch } = request.fence;
-  const at = await positionFor(env, dir, replay, { epoch, tag: request.tag });
+  const at = await positionFor(env, dir, replay, { epoch, tag: request.tag }, request.options.syncMode);
   const writer = new WalWriter(env, dir, request.fence, { ...request.options, tag: request.tag }, at);
   return { writer, replay, tornTailBytes: replay.tail?.tornBytes ?? 0, tempFilesRemoved };
 }
@@ -71,21 +71,21 @@ function logMissing(dir: string, after: Lsn): CairnError {
 /** What new headers say. */
 type Ours = Pick<WalHeader, 'epoch' | 'tag'>;
 
-async function positionFor(env: Env, dir: string, replay: ReplayReport, ours: Ours): Promise<WalPosition> {
+async function positionFor(env: Env, dir: string, replay: ReplayReport, ours: Ours, syncMode: WalSyncMode): Promise<WalPosition> {
   const { tail } = replay;
   const nextLsn = asLsn(replay.lastLsn + 1);
   // A log that ends below what segments hold cannot be continued in its last file: LSNs in a file have no gaps.
-  if (tail === null || tail.lastLsn !== replay.lastLsn || tail.sealed) return newFile(env, dir, nextLsn, ours);
+  if (tail === null || tail.lastLsn !== replay.lastLsn || tail.sealed) return newFile(env, dir, nextLsn, ours, syncMode);
   const header = { ...tail.header, ...ours, baseLength: tail.goodBytes };
   await rewriteTail(env, dir, tail, header);
-  return { file: await openOwnFile(env, dir, header), firstLsn: tail.file.firstLsn, bytes: tail.goodBytes, salt: tail.header.salt, nextLsn };
+  return { file: await openOwnFile(env, dir, header, syncMode), firstLsn: tail.file.firstLsn, bytes: tail.goodBytes, salt: tail.header.salt, nextLsn };
 }
 
 /** Replaces a sealed file without records, which begins with the same LSN. */
-async function newFile(env: Env, dir: string, firstLsn: Lsn, ours: Ours): Promise<WalPosition> {
+async function newFile(env: Env, dir: string, firstLsn: Lsn, ours: Ours, syncMode: WalSyncMode): Promise<WalPosition> {
   const salt = newSalt(env);
   const header = await createWalFile(env, dir, { ...ours, salt, firstLsn }, []);
-  return { file: await openOwnFile(env, dir, header), firstLsn, bytes: header.baseLength, salt, nextLsn: firstLsn };
+  return { file: await openOwnFile(env, dir, header, syncMode), firstLsn, bytes: header.baseLength, salt, nextLsn: firstLsn };
 }
 
 async function rewriteTail(env: Env, dir: string, tail: WalTail, header: WalHeader): Promise<void> {

@@ -33,8 +33,6 @@ export interface WalRecord {
 
 export interface RecordToWrite {
   readonly lsn: Lsn;
-  /** Highest LSN known to be synced when the record is written; lets replay tell a torn tail from damage. */
-  readonly syncedLsn: Lsn;
   readonly type: number;
   readonly payload: Uint8Array;
 }
@@ -88,55 +86,26 @@ export function requirePayloadLimit(length: number): void {
 
 /**
  * length u32 · crc32 u32 · lsn u64 · unsynced u32 (lsn - syncedLsn) · type u8 · zeros 3 · payload · zeros to a multiple of 8.
- * The checksum covers everything but itself. Returns the position behind the record.
+ * The checksum covers everything but itself. `syncedLsn` is the highest LSN known to be synced when the record is written; it lets
+ * replay tell a torn tail from damage. Returns the position behind the record.
  */
-export function encodeRecord(target: Buffer, at: number, record: RecordToWrite, salt: number): number {
+export function encodeRecord(target: Buffer, at: number, record: RecordToWrite, syncedLsn: Lsn, salt: number): number {
   const { payload } = record;
   const end = at + recordBytes(payload.length);
-  encodeRecordHead(target, at, record);
+  encodeRecordHead(target, at, record, syncedLsn);
   target.set(payload, at + WAL_RECORD_HEADER_BYTES);
-  target.fill(0, at + WAL_RECORD_HEADER_BYTES + payload.length, end);
+  for (let i = at + WAL_RECORD_HEADER_BYTES + payload.length; i < end; i++) target[i] = 0;
   target.writeUInt32LE(recordChecksum(target.subarray(at, end), salt), at + 4);
   return end;
 }
 
 /** All but the checksum. */
-function encodeRecordHead(target: Buffer, at: number, { lsn, syncedLsn, type, payload }: RecordToWrite): void {
+export function encodeRecordHead(target: Buffer, at: number, { lsn, type, payload }: RecordToWrite, syncedLsn: Lsn): void {
   target.writeUInt32LE(payload.length, at);
   target.writeUInt32LE(lsn % 0x1_0000_0000, at + 8);
   target.writeUInt32LE(Math.floor(lsn / 0x1_0000_0000), at + 12);
   target.writeUInt32LE(Math.min(0xffff_ffff, Math.max(0, lsn - syncedLsn)), at + 16);
   target.writeUInt32LE(type, at + 20);
-}
-
-/** Payloads from here on are handed to the system where they lie: copying one costs more than one part more in the write. */
-const COPY_BELOW_BYTES = 4096;
-
-/** The same bytes as `encodeRecord` one behind the other, in parts; large payloads are parts of their own, not copies. */
-export function frameRecords(records: readonly Omit<RecordToWrite, 'syncedLsn'>[], syncedLsn: Lsn, salt: number): { readonly parts: readonly Uint8Array[]; readonly bytes: number } {
-  const owned = (length: number): number => recordBytes(length) - (length < COPY_BELOW_BYTES ? 0 : length);
-  const frames = Buffer.allocUnsafe(records.reduce((sum, record) => sum + owned(record.payload.length), 0));
-  const parts: Uint8Array[] = [];
-  let [at, start, bytes] = [0, 0, 0];
-  for (const record of records) {
-    const { payload } = record;
-    const end = at + owned(payload.length);
-    bytes += recordBytes(payload.length);
-    if (payload.length < COPY_BELOW_BYTES) {
-      encodeRecord(frames, at, { ...record, syncedLsn }, salt);
-    } else {
-      const tail = at + WAL_RECORD_HEADER_BYTES;
-      encodeRecordHead(frames, at, { ...record, syncedLsn });
-      const padding = frames.subarray(tail, end).fill(0);
-      const head = crc32(frames.subarray(at + 8, tail), crc32(frames.subarray(at, at + 4), salt));
-      frames.writeUInt32LE(crc32(padding, crc32(payload, head)), at + 4);
-      parts.push(frames.subarray(start, tail), payload);
-      start = tail;
-    }
-    at = end;
-  }
-  if (start < at) parts.push(frames.subarray(start));
-  return { parts, bytes };
 }
 
 function recordChecksum(record: Buffer, salt: number): number {

@@ -3,7 +3,7 @@
  * Everything that waits while a sync is under way is written together and shares the next one.
  *
  * An ack means (invariant 5):
- *   always    the record was synced: it survives power loss
+ *   always    the record was synced: it survives power loss. Its file is opened `durable`, so a group is one call to the system
  *   interval  the record was handed to the system; it is synced at most `intervalMs` later
  *   off       the record was handed to the system; it is synced by rotate(), sync(), close(), or when UNSYNCED_LIMIT is reached
  *
@@ -18,7 +18,8 @@ import { WAL_HEADER_BYTES, WAL_OPTIONAL_FROM, WAL_TYPE_BATCH, WAL_TYPE_SEAL, WAL
 import { walFile } from '../format/file-names.ts';
 import { CairnError } from '../util/errors.ts';
 import { asLsn, type Epoch, type Lsn } from '../util/ids.ts';
-import { decodeWalHeader, encodeTime, encodeWalHeader, frameRecords, recordBytes, requirePayloadLimit, type LogTag, type RecordToWrite, type WalHeader } from './record.ts';
+import { FrameBuffer } from './frames.ts';
+import { decodeWalHeader, encodeTime, encodeWalHeader, recordBytes, requirePayloadLimit, type LogTag, type RecordToWrite, type WalHeader } from './record.ts';
 
 export type WalSyncMode = 'always' | 'interval' | 'off';
 
@@ -94,6 +95,7 @@ export class WalWriter {
   readonly #fence: WalFence;
   readonly #options: WalOptions & { readonly tag: LogTag | null };
   readonly #queue: (Append | Control)[] = [];
+  readonly #frames = new FrameBuffer();
   #file: EnvFile | null;
   #firstLsn: Lsn;
   #position: number;
@@ -103,7 +105,7 @@ export class WalWriter {
   #writtenLsn: number;
   #syncedLsn: number;
   /** Acknowledged, not yet synced, in LSN order. */
-  #retained: { readonly lsn: Lsn; readonly type: number; readonly payload: Uint8Array }[] = [];
+  #retained: RecordToWrite[] = [];
   #retainedBytes = 0;
   #lastStamp = 0;
   #timer: { cancel(): void } | null = null;
@@ -279,9 +281,8 @@ export class WalWriter {
     const records = this.#stamped(appends);
     await this.#write(records);
     this.#counters.records += appends.length;
-    const durable = this.#options.syncMode === 'always';
-    if (durable) await this.#sync();
-    else this.#retain(records);
+    const durable = this.#syncsWrites;
+    if (!durable) this.#retain(records);
     this.#ackedLsn = this.#writtenLsn;
     for (const append of appends) append.resolve({ lsn: append.lsn, durable });
     await this.#housekeeping();
@@ -297,25 +298,33 @@ export class WalWriter {
     }
   }
 
-  async #write(records: readonly { readonly lsn: Lsn; readonly type: number; readonly payload: Uint8Array }[]): Promise<void> {
-    const { parts, bytes } = frameRecords(records, asLsn(this.#syncedLsn), this.#salt);
+  get #syncsWrites(): boolean {
+    return this.#options.syncMode === 'always';
+  }
+
+  /** In the mode `always` the records are synced afterwards. */
+  async #write(records: readonly RecordToWrite[]): Promise<void> {
+    const { parts, bytes } = this.#frames.frame(records, asLsn(this.#syncedLsn), this.#salt);
     await this.#usableFile().write(parts, this.#position);
     this.#position += bytes;
     this.#counters.bytesWritten += bytes;
     this.#counters.groups++;
     const last = records.at(-1);
     if (last !== undefined && last.type !== WAL_TYPE_SEAL) this.#writtenLsn = last.lsn;
+    if (!this.#syncsWrites) return;
+    this.#afterSync();
+    this.#noteSynced();
   }
 
   /** Times never fall, so that "up to this time" is one place in the log. */
-  #stamped(appends: readonly Append[]): readonly Omit<RecordToWrite, 'syncedLsn'>[] {
+  #stamped(appends: readonly Append[]): readonly RecordToWrite[] {
     const [first] = appends;
     if (this.#options.stampTimes !== true || first === undefined) return appends;
     this.#lastStamp = Math.max(this.#lastStamp, this.#env.clock.now());
     return [{ lsn: first.lsn, type: WAL_TYPE_TIME, payload: encodeTime(this.#lastStamp, appends.length) }, ...appends];
   }
 
-  #retain(records: readonly Omit<RecordToWrite, 'syncedLsn'>[]): void {
+  #retain(records: readonly RecordToWrite[]): void {
     for (const { lsn, type, payload } of records) {
       this.#retained.push({ lsn, type, payload });
       this.#retainedBytes += payload.length;
@@ -337,6 +346,10 @@ export class WalWriter {
 
   async #syncFile(): Promise<void> {
     await this.#usableFile().datasync();
+    this.#afterSync();
+  }
+
+  #afterSync(): void {
     this.#counters.syncs++;
     // After the sync and before the ack: had a rival taken the log before, it would not have read these bytes.
     this.#fence.assertHeld();
@@ -371,19 +384,19 @@ export class WalWriter {
   async #seal(): Promise<void> {
     await this.#sync();
     await this.#write([{ lsn: asLsn(this.#nextUnwritten()), type: WAL_TYPE_SEAL, payload: new Uint8Array(0) }]);
-    await this.#syncFile();
+    if (!this.#syncsWrites) await this.#syncFile();
   }
 
-  async #startFile(firstLsn: Lsn, records: readonly Omit<RecordToWrite, 'syncedLsn'>[]): Promise<void> {
+  async #startFile(firstLsn: Lsn, records: readonly RecordToWrite[]): Promise<void> {
     this.#fence.assertHeld();
     this.#salt = newSalt(this.#env);
-    const body = frameRecords(records, asLsn(firstLsn - 1), this.#salt);
+    const body = this.#frames.frame(records, asLsn(firstLsn - 1), this.#salt);
     const header = await createWalFile(this.#env, this.#dir, { salt: this.#salt, epoch: this.#fence.epoch, firstLsn, tag: this.#options.tag }, body.parts);
     this.#firstLsn = firstLsn;
     this.#position = header.baseLength;
     this.#counters.bytesWritten += header.baseLength;
     this.#counters.filesCreated++;
-    this.#file = await openOwnFile(this.#env, this.#dir, header);
+    this.#file = await openOwnFile(this.#env, this.#dir, header, this.#options.syncMode);
   }
 
   #usableFile(): EnvFile {
@@ -430,9 +443,9 @@ export async function createWalFile(env: Env, dir: string, header: Omit<WalHeade
  * Opens a file for appending by its name, which a successor may have given to a file of its own since: the header must be ours.
  * From then on it is the file and not the name that is written to.
  */
-export async function openOwnFile(env: Env, dir: string, header: WalHeader): Promise<EnvFile> {
+export async function openOwnFile(env: Env, dir: string, header: WalHeader, syncMode: WalSyncMode): Promise<EnvFile> {
   const path = join(dir, walFile(header.firstLsn));
-  const file = await env.open(path, 'update');
+  const file = await env.open(path, syncMode === 'always' ? 'durable' : 'update');
   try {
     const bytes = await file.read(0, WAL_HEADER_BYTES);
     if (!bytes.equals(encodeWalHeader(header))) throw takenOver(path, decodeWalHeader(bytes, path).epoch, header.epoch);

@@ -1,7 +1,7 @@
 // The real file system behind Env: modes, links, typed errors, short reads; and how a file gets its name.
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
-import { mkdirSync, readdirSync, readFileSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
+import { constants, mkdirSync, readdirSync, readFileSync, readlinkSync, realpathSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
 import * as fsPromises from 'node:fs/promises';
 import { join } from 'node:path';
 import test from 'node:test';
@@ -179,8 +179,76 @@ test('a file whose sync failed takes no more writes, also when it is opened agai
   await (await env.open(path, 'update')).close();
 });
 
+test('a write to a durable file is one call to the system that returns when the bytes are on the disk', { skip: process.platform !== 'linux' && 'needs /proc' }, async (t) => {
+  const path = join(realpathSync(tempDir(t)), 'wal');
+  writeFileSync(path, 'old');
+  const flags = async (mode: 'update' | 'durable'): Promise<number> => {
+    const file = await env.open(path, mode);
+    await file.write([Buffer.from('ne'), Buffer.from('w')], 0);
+    const opened = readdirSync('/proc/self/fd').find((fd) => isLink(`/proc/self/fd/${fd}`, path));
+    const found = Number.parseInt(/^flags:\s*(\d+)/m.exec(readFileSync(`/proc/self/fdinfo/${opened}`, 'utf8'))?.[1] ?? '', 8);
+    await file.close();
+    return found & constants.O_DSYNC;
+  };
+  assert.deepEqual([await flags('update'), await flags('durable')], [0, constants.O_DSYNC]);
+  assert.equal(readFileSync(path, 'utf8'), 'new');
+});
+
+function isLink(link: string, to: string): boolean {
+  try {
+    return readlinkSync(link) === to;
+  } catch {
+    return false; // the descriptor of the listing itself
+  }
+}
+
+test('where the flag is not enough, a write to a durable file ends with the call', async (t) => {
+  const path = join(tempDir(t), 'wal');
+  writeFileSync(path, '');
+  const { FileHandle } = await handleClass();
+  const original = FileHandle.prototype.datasync;
+  const sizes: number[] = [];
+  FileHandle.prototype.datasync = async function (this: fsPromises.FileHandle) {
+    sizes.push((await this.stat()).size);
+    await original.call(this);
+  };
+  try {
+    for (const mode of ['durable', 'update'] as const) {
+      const file = await nodeEnv('call').open(path, mode);
+      await file.write(Buffer.from('abc'), 0);
+      await file.write([Buffer.from('de'), Buffer.from('f')], 3);
+      await file.close();
+    }
+  } finally {
+    FileHandle.prototype.datasync = original;
+  }
+  assert.deepEqual(sizes, [3, 6], 'after each write of the first, never for the second');
+});
+
+for (const durableWrites of ['flag', 'call'] as const) test(`a durable write that failed is a failed sync (${durableWrites})`, async (t) => {
+  const path = join(tempDir(t), 'wal');
+  writeFileSync(path, 'a');
+  const env = nodeEnv(durableWrites);
+  const file = await env.open(path, 'durable');
+  const { FileHandle } = await handleClass();
+  const original = FileHandle.prototype.write;
+  FileHandle.prototype.write = () => Promise.reject(Object.assign(new Error('EIO'), { code: 'EIO' }));
+  try {
+    await assert.rejects(file.write(Buffer.from('b'), 1), code('IO'));
+  } finally {
+    FileHandle.prototype.write = original;
+  }
+  await assert.rejects(file.write(Buffer.from('b'), 1), code('POISONED'));
+  await assert.rejects(file.datasync(), code('POISONED'));
+  await file.close();
+  for (const mode of ['update', 'durable'] as const) await assert.rejects(env.open(path, mode), code('POISONED'));
+  await writeFileAtomic(env, join(path, '..'), 'wal', Buffer.from('new'));
+  await (await env.open(path, 'durable')).close();
+});
+
 interface HandleMethods {
-  datasync: () => Promise<void>;
+  write: (this: fsPromises.FileHandle, data: Uint8Array, offset: number, length: number, position: number) => Promise<{ bytesWritten: number }>;
+  datasync: (this: fsPromises.FileHandle) => Promise<void>;
   writev: (this: fsPromises.FileHandle, parts: readonly Uint8Array[], position: number) => Promise<{ bytesWritten: number }>;
 }
 

@@ -10,7 +10,8 @@ import { encodeTextFile } from '../../src/format/text-file.ts';
 import { encodeTombstones } from '../../src/format/tombstones.ts';
 import { Bitset } from '../../src/util/bitset.ts';
 import { asEpoch, asGeneration, asLsn, asSegmentId } from '../../src/util/ids.ts';
-import { encodeRecord, encodeWalHeader, frameRecords, recordBytes } from '../../src/wal/record.ts';
+import { FrameBuffer } from '../../src/wal/frames.ts';
+import { encodeRecord, encodeWalHeader, recordBytes } from '../../src/wal/record.ts';
 
 const hex = (text: string): string => text.replaceAll(/\s+/g, '');
 const document = readFileSync(new URL('../../src/format/FORMAT.md', import.meta.url), 'utf8');
@@ -40,23 +41,28 @@ test('[0.2] golden bytes: WAL header and record', () => {
   const header = encodeWalHeader({ salt: 0x11223344, epoch: asEpoch(5), firstLsn: asLsn(9), baseLength: 64, tag: '00112233445566ff' });
   assert.equal(header.toString('hex'), hex(`434149524e57414c 02000000 01000000 44332211 00000000 0500000000000000 0900000000000000 4000000000000000 00112233445566ff 00000000 24b52d46`));
   const record = Buffer.alloc(recordBytes(5));
-  assert.equal(encodeRecord(record, 0, { lsn: asLsn(10), syncedLsn: asLsn(8), type: 1, payload: Buffer.from('hello') }, 0x11223344), 32);
+  assert.equal(encodeRecord(record, 0, { lsn: asLsn(10), type: 1, payload: Buffer.from('hello') }, asLsn(8), 0x11223344), 32);
   assert.equal(record.toString('hex'), hex('05000000 ffa2b257 0a00000000000000 02000000 01000000 68656c6c6f 000000'));
 });
 
 test('records framed together are the bytes of each one; large payloads are not copied', () => {
   const salt = 0x11223344;
-  const records = [5, 0, 4095, 4096, 4099, 1, 100_000, 7].map((length, i) => ({ lsn: asLsn(10 + i), type: 1 + (i % 2), payload: Buffer.alloc(length, i + 1) }));
+  const records = [5, 0, 16_383, 16_384, 16_387, 1, 100_000, 7].map((length, i) => ({ lsn: asLsn(10 + i), type: 1 + (i % 2), payload: Buffer.alloc(length, i + 1) }));
   const each = records.map((record) => {
     const bytes = Buffer.alloc(recordBytes(record.payload.length));
-    encodeRecord(bytes, 0, { ...record, syncedLsn: asLsn(8) }, salt);
+    encodeRecord(bytes, 0, record, asLsn(8), salt);
     return bytes;
   });
-  const { parts, bytes } = frameRecords(records, asLsn(8), salt);
+  const buffer = new FrameBuffer();
+  const { parts, bytes } = buffer.frame(records, asLsn(8), salt);
   assert.deepEqual(Buffer.concat(parts), Buffer.concat(each));
   assert.equal(bytes, Buffer.concat(each).length);
-  assert.deepEqual(records.filter(({ payload }) => parts.includes(payload)).map(({ payload }) => payload.length), [4096, 4099, 100_000]);
-  assert.deepEqual(frameRecords([], asLsn(8), salt), { parts: [], bytes: 0 });
+  assert.deepEqual(records.filter(({ payload }) => parts.includes(payload)).map(({ payload }) => payload.length), [16_384, 16_387, 100_000]);
+  assert.deepEqual(buffer.frame([], asLsn(8), salt), { parts: [], bytes: 0 });
+  for (const take of [[0], [6, 1], [2, 2, 0], [0, 1, 2, 3, 4, 5, 6, 7]]) {
+    const group = take.map((i) => records[i] as (typeof records)[0]);
+    assert.deepEqual(Buffer.concat(buffer.frame(group, asLsn(8), salt).parts), Buffer.concat(take.map((i) => each[i] as Buffer)), 'nothing of an earlier group is left');
+  }
 });
 
 test('[0.2] golden bytes: tombstones as list and as bitmap', () => {

@@ -1,5 +1,5 @@
 /** An Env that fails on demand: `fail` is asked before every call that changes or syncs something. */
-import type { Env, EnvFile } from '../../src/env/env.ts';
+import type { Env, EnvFile, OpenMode } from '../../src/env/env.ts';
 
 export type EnvCall = 'open' | 'write' | 'truncate' | 'sync' | 'datasync' | 'mkdir' | 'rename' | 'unlink' | 'syncDir';
 /** Throws the error that the call is to fail with. */
@@ -18,7 +18,7 @@ export function failingEnv(inner: Env): FailingEnv {
     bytesWritten: 0,
     open: async (path, mode) => {
       if (mode !== 'read') env.fail('open', path);
-      return wrap(env, await inner.open(path, mode));
+      return wrap(env, await inner.open(path, mode), mode);
     },
     mkdir: async (path) => (env.fail('mkdir', path), inner.mkdir(path)),
     rename: async (from, to) => (env.fail('rename', from), inner.rename(from, to)),
@@ -28,7 +28,7 @@ export function failingEnv(inner: Env): FailingEnv {
   return env;
 }
 
-function wrap(env: FailingEnv, file: EnvFile): EnvFile {
+function wrap(env: FailingEnv, file: EnvFile, mode: OpenMode): EnvFile {
   return {
     path: file.path,
     read: (position, length) => file.read(position, length),
@@ -39,6 +39,8 @@ function wrap(env: FailingEnv, file: EnvFile): EnvFile {
       env.fail('write', file.path);
       env.bytesWritten += data instanceof Uint8Array ? data.length : data.reduce((sum, part) => sum + part.length, 0);
       await file.write(data, position);
+      // A durable write is both.
+      if (mode === 'durable') env.fail('datasync', file.path);
     },
     truncate: async (length) => (env.fail('truncate', file.path), file.truncate(length)),
     sync: async () => (env.fail('sync', file.path), file.sync()),

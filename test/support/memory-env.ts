@@ -113,9 +113,9 @@ export class MemoryEnv implements Env {
     }
     if (ino === undefined) throw errno('ENOENT', 'open', path);
     if (ino === DIRECTORY) throw errno('EISDIR', 'open', path);
-    if (mode === 'update' && this.#poisoned.has(ino)) throw new CairnError('POISONED', `${path} is poisoned`, { path });
+    if ((mode === 'update' || mode === 'durable') && this.#poisoned.has(ino)) throw new CairnError('POISONED', `${path} is poisoned`, { path });
     this.openFiles++;
-    return new MemoryFile(this, path, ino, mode !== 'read');
+    return new MemoryFile(this, path, ino, mode);
   }
 
   async readFile(path: string, maxBytes: number): Promise<Buffer> {
@@ -272,14 +272,14 @@ class MemoryFile implements EnvFile {
   readonly path: string;
   readonly #env: MemoryEnv;
   readonly #ino: number;
-  readonly #writable: boolean;
+  readonly #mode: OpenMode;
   #isOpen = true;
 
-  constructor(env: MemoryEnv, path: string, ino: number, writable: boolean) {
+  constructor(env: MemoryEnv, path: string, ino: number, mode: OpenMode) {
     this.#env = env;
     this.path = path;
     this.#ino = ino;
-    this.#writable = writable;
+    this.#mode = mode;
   }
 
   async read(position: number, length: number): Promise<Buffer> {
@@ -302,7 +302,12 @@ class MemoryFile implements EnvFile {
     const fault = await this.#change('write');
     const written = fault === null ? bytes : bytes.subarray(0, fault.written ?? 0);
     if (written.length > 0) this.#apply(written, position);
-    if (fault !== null) throw errno(fault.errno, 'write', this.path);
+    if (fault !== null) {
+      if (this.#mode === 'durable') this.#env.poison(this.#ino);
+      throw errno(fault.errno, 'write', this.path);
+    }
+    // A durable write can fail, or the power go, before its bytes are in the cache or after: two calls here.
+    if (this.#mode === 'durable') await this.sync();
   }
 
   async truncate(length: number): Promise<void> {
@@ -344,7 +349,7 @@ class MemoryFile implements EnvFile {
   }
 
   async #change(kind: CallKind): Promise<Fault | null> {
-    if (!this.#isOpen || !this.#writable) throw errno('EBADF', kind, this.path);
+    if (!this.#isOpen || this.#mode === 'read') throw errno('EBADF', kind, this.path);
     if (this.#env.isPoisoned(this.#ino)) throw new CairnError('POISONED', `${this.path} is poisoned`, { path: this.path });
     return this.#env.enterFile(kind, this.path);
   }

@@ -55,13 +55,18 @@ const PATHS = /"((?:[^"\\]|\\.)*)"/g;
 
 export function tracedOperations(trace: string, root: string): Operation[] {
   const found: Operation[] = [];
+  /** Descriptors that were opened with O_DSYNC: each write to one is a sync too. */
+  const durable = new Set<string>();
   for (const line of wholeLines(trace)) {
     const match = CALL.exec(line);
     if (match === null) continue;
     const [, call = '', args = '', result = ''] = match;
     if (Number(result) < 0) continue;
+    if (call === 'openat') durable[args.includes('O_DSYNC') ? 'add' : 'delete'](result);
     const op = operationOf(call, args, Number(result), root);
-    if (op !== null) found.push(op);
+    if (op === null) continue;
+    found.push(op);
+    if (op.kind === 'write' && durable.has(args.slice(0, args.indexOf('<')))) found.push({ kind: 'sync', path: op.path });
   }
   return merged(found);
 }

@@ -7,7 +7,7 @@ import { Engine } from '../../../src/engine.ts';
 import type { Env } from '../../../src/env/env.ts';
 import { nodeEnv } from '../../../src/env/node-env.ts';
 import { inlineRunner } from '../../../src/index/run-job.ts';
-import type { DurableIndex } from '../../../src/index/types.ts';
+import type { DurableIndex, SyncMode } from '../../../src/index/types.ts';
 import { testLease } from '../fence.ts';
 import { MemoryEnv } from '../memory-env.ts';
 import { tinyDoc } from '../tiny-doc.ts';
@@ -24,8 +24,8 @@ function withFixedChance(env: Env): Env {
 }
 
 export async function runWorkload(env: Env, dataDir: string): Promise<void> {
-  const open = (epoch: number): Promise<Engine> =>
-    Engine.open({ dataDir, env, lease: testLease(epoch), runner: inlineRunner(env), options: { walFileMaxBytes: 4096, compactionFanIn: 2, archive: true }, maxVectorBytes: 1 << 20, textCacheBytes: 1 << 16 });
+  const open = (epoch: number, syncMode: SyncMode = 'always'): Promise<Engine> =>
+    Engine.open({ dataDir, env, lease: testLease(epoch), runner: inlineRunner(env), options: { syncMode, walFileMaxBytes: 4096, compactionFanIn: 2, archive: true }, maxVectorBytes: 1 << 20, textCacheBytes: 1 << 16 });
   const put = (index: DurableIndex, keys: readonly string[], version: number, deletes: readonly string[] = []): Promise<unknown> =>
     index.commit({ puts: keys.map((key) => encodeDoc(tinyDoc(key, version, DIMENSION))), deletes });
   let engine = await open(1);
@@ -51,6 +51,12 @@ export async function runWorkload(env: Env, dataDir: string): Promise<void> {
   await engine.create({ name: 'gone', kind: 'vector', dimension: DIMENSION });
   await engine.delete('gone', { purge: true });
   await engine.delete(NAME, { purge: false });
+  await engine.close();
+  engine = await open(3, 'off');
+  index = await engine.create({ name: 'unsynced', kind: 'vector', dimension: DIMENSION });
+  await put(index, ['a'], 1);
+  await put(index, ['b'], 1);
+  await index.sync();
   await engine.close();
 }
 
