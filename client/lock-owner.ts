@@ -3,7 +3,7 @@
  * waiting until a process is gone, and to leave a living daemon alone. A bare pid is never trusted: start time, boot and host
  * are compared with what the owner wrote.
  */
-import { readFileSync, readdirSync } from 'node:fs';
+import { readFileSync, readdirSync, statSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { errnoOf } from './errors.ts';
@@ -15,18 +15,27 @@ export interface LockOwner {
   readonly host: string;
   readonly epoch: number;
   readonly version: string;
+  /** Device and inode of the lock directory that the owner took; absent in locks of older daemons. */
+  readonly directory?: string;
 }
 
-/** The owner of the newest lock generation; null when there is none or it cannot be read. */
+/** The owner of the newest lock generation; null when there is none, it cannot be read, or this is a copy of the directory that it owns. */
 export function readLockOwner(lockDir: string): LockOwner | null {
   try {
     const newest = readdirSync(lockDir).filter((name) => /^g\d+$/.test(name)).sort((a, b) => Number(a.slice(1)) - Number(b.slice(1))).at(-1);
     if (newest === undefined) return null;
     const owner = JSON.parse(readFileSync(join(lockDir, newest, 'owner.json'), 'utf8')) as LockOwner;
-    return Number.isSafeInteger(owner.pid) && owner.pid > 0 ? owner : null;
+    return Number.isSafeInteger(owner.pid) && owner.pid > 0 && !isOfACopy(owner, lockDir) ? owner : null;
   } catch {
     return null; // no lock, or being replaced at this moment: nobody is known to hold it
   }
+}
+
+/** Across hosts the same directory may have another device number: that says nothing. */
+function isOfACopy({ host, directory }: LockOwner, lockDir: string): boolean {
+  if (host !== hostname() || typeof directory !== 'string') return false;
+  const { dev, ino } = statSync(lockDir, { bigint: true });
+  return directory !== `${dev}:${ino}`;
 }
 
 /** True only if exactly that process runs on this machine. */

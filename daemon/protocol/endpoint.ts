@@ -130,11 +130,13 @@ function isRegistration(value: unknown): value is Registration {
 
 /**
  * Socket and token of the running daemon. The registration wins over the computed path, because the daemon may have been
- * started with another XDG_RUNTIME_DIR; it lies in the private data directory, so it is as trustworthy as the token.
+ * started with another XDG_RUNTIME_DIR; it lies in the private data directory, so it is as trustworthy as the token. In a copy of a
+ * data directory it leads to the daemon of the original: the name of the socket, which is that of the data directory, tells.
  */
 export function liveEndpoint(endpoint: Endpoint): { readonly socket: string; readonly tokenFile: string } {
   const registered = readRegistration(endpoint);
-  if (registered !== null && isSocket(registered.socket)) return { socket: registered.socket, tokenFile: registered.tokenFile };
+  const isOurs = registered !== null && basename(registered.socket) === socketName(endpoint.dataDir) && isSocket(registered.socket);
+  if (isOurs) return { socket: registered.socket, tokenFile: endpoint.tokenFile };
   return { socket: endpoint.socket, tokenFile: endpoint.tokenFile };
 }
 

@@ -259,6 +259,19 @@ test('an owner of another boot, another start time or another host is not alive'
   assert.equal(readLockOwner(join(dataDir, 'nowhere')), null);
 });
 
+test('[3.14] the lock in a copy of a data directory is not that of the daemon of the original', { skip: process.platform !== 'linux' }, (t) => {
+  const { dataDir } = sandbox(t);
+  const lock = join(dataDir, 'lock');
+  holdLock(dataDir, {});
+  const { dev, ino } = statSync(lock, { bigint: true });
+  holdLock(dataDir, { directory: `${dev}:${ino}` });
+  assert.equal(isOwnerAlive(readLockOwner(lock)), true);
+  holdLock(dataDir, { directory: `${dev}:${ino + 1n}` });
+  assert.equal(readLockOwner(lock), null);
+  holdLock(dataDir, { directory: `${dev}:${ino + 1n}`, host: 'elsewhere' });
+  assert.notEqual(readLockOwner(lock), null, 'across hosts it says nothing');
+});
+
 test('a busy daemon is waited for', async (t) => {
   const { dataDir, options } = sandbox(t);
   const fake = await FakeDaemon.start(dataDir);

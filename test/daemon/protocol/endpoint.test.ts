@@ -1,7 +1,9 @@
 // Where daemon and clients meet: the same answer on both sides, short enough for a socket, never shared between data directories.
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
 import { mkdirSync, symlinkSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { createServer } from 'node:net';
+import { basename, join } from 'node:path';
 import test from 'node:test';
 import { BIND_SUFFIX_BYTES, canonicalPath, dataDirectory, EndpointError, liveEndpoint, readRegistration, resolveEndpoint } from '../../../daemon/protocol/endpoint.ts';
 import { ERROR_NUMBERS, errorNumber, SERVER_ERROR } from '../../../daemon/protocol/errors.ts';
@@ -63,6 +65,24 @@ test('a registration that is absent, broken or of another shape is none; a live 
   writeFileSync(endpoint.registrationFile, JSON.stringify(registration));
   assert.equal(readRegistration(endpoint)?.epoch, 2);
   assert.equal(liveEndpoint(endpoint).socket, endpoint.socket);
+});
+
+test('[3.14] a copy of a data directory, made while its daemon ran, does not lead to that daemon', async (t) => {
+  const endpoint = resolveEndpoint({}, tempDir(t));
+  const elsewhere = tempDir(t);
+  const listen = async (path: string): Promise<string> => {
+    const server = createServer().listen(path);
+    t.after(() => server.close());
+    await once(server, 'listening');
+    return path;
+  };
+  const register = (socket: string): void =>
+    writeFileSync(endpoint.registrationFile, JSON.stringify({ pid: 1, epoch: 2, version: '1', protocol: { min: 1, max: 1 }, socket, tokenFile: join(elsewhere, 'token'), startedAt: '', execPath: '', entry: '' }));
+  register(await listen(join(elsewhere, 'a-socket-of-another-directory.sock')));
+  assert.deepEqual(liveEndpoint(endpoint), { socket: endpoint.socket, tokenFile: endpoint.tokenFile });
+  const otherRunDirectory = await listen(join(elsewhere, basename(endpoint.socket)));
+  register(otherRunDirectory);
+  assert.deepEqual(liveEndpoint(endpoint), { socket: otherRunDirectory, tokenFile: endpoint.tokenFile }, 'started with another run directory');
 });
 
 test('[1.71] error numbers are the ones of JSON-RPC where it has one, and one number for the rest', () => {
