@@ -2,6 +2,7 @@
  * Literal and regex search over the texts of the indexed chunks [6.7], with context lines. Answers for what the index holds, not
  * for what the disk holds now. Results come in order of path and line.
  */
+import { availableParallelism } from 'node:os';
 import type { Snapshot } from '../index/snapshot.ts';
 import { CairnError } from '../util/errors.ts';
 import { compileFilter } from './filters.ts';
@@ -10,6 +11,7 @@ import { compilePattern, type LinePattern, type PatternRequest } from './line-pa
 import { RegexRunner } from './regex-runner.ts';
 import { Slices } from './slices.ts';
 import { boundedLookup, openParts, type PartQuery } from './statistics.ts';
+import { Turns } from './turns.ts';
 import type { SearchFilters } from './types.ts';
 
 export interface GrepRequest extends PatternRequest {
@@ -48,6 +50,9 @@ const BATCH_BYTES = 1 << 18;
 /** Characters of the lines of an answer, context included: it is made into one message at once, by a thread that others wait for. */
 export const MAX_ANSWER_CHARS = 4 << 20;
 
+/** A thread for each expression of a burst of requests would take half a gigabyte; the time budget of a search begins with its turn. */
+export const REGEX_TURNS = new Turns(Math.max(1, Math.min(4, availableParallelism())));
+
 interface DocWork {
   readonly query: PartQuery;
   readonly doc: number;
@@ -63,13 +68,16 @@ interface DocWork {
 export async function grep(snapshot: Snapshot, request: GrepRequest, signal?: AbortSignal): Promise<GrepResult> {
   validate(request);
   const pattern = compilePattern(request);
-  const slices = new Slices(request.timeBudgetMs, signal);
-  const work = await findWork(openParts(snapshot, compileFilter(request.filters)), pattern, slices);
-  const runner = pattern.isLiteral || work.length === 0 ? null : new RegexRunner(pattern);
+  const endTurn = pattern.isLiteral ? null : await REGEX_TURNS.take(signal);
+  let runner: RegexRunner | null = null;
   try {
+    const slices = new Slices(request.timeBudgetMs, signal);
+    const work = await findWork(openParts(snapshot, compileFilter(request.filters)), pattern, slices);
+    if (!pattern.isLiteral && work.length > 0) runner = new RegexRunner(pattern);
     return await run(work, request, runner === null ? literalMatcher(pattern, slices) : regexMatcher(runner, slices, signal), slices);
   } finally {
     await runner?.close();
+    endTurn?.();
   }
 }
 

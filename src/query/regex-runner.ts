@@ -9,6 +9,9 @@ import type { CompiledLinePattern, LineMatch } from './line-matcher.ts';
 
 const WORKER = new URL(`./regex-worker${import.meta.url.slice(-3)}`, import.meta.url);
 
+/** A thread that waits inside the runtime cannot be ended. */
+const ABANDON_MS = 2_000;
+
 export class RegexRunner {
   readonly #worker: Worker;
   #failure: Error | null = null;
@@ -44,9 +47,19 @@ export class RegexRunner {
     });
   }
 
-  /** Ends the worker, also in the middle of a match. */
+  /** Ends the worker, also in the middle of a match. One that cannot be ended is left behind. */
   async close(): Promise<void> {
-    await this.#worker.terminate();
+    const worker = this.#worker;
+    await new Promise<void>((resolve) => {
+      const abandon = setTimeout(() => {
+        worker.unref();
+        resolve();
+      }, ABANDON_MS);
+      void worker.terminate().then(() => {
+        clearTimeout(abandon);
+        resolve();
+      });
+    });
   }
 }
 

@@ -1,12 +1,13 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { grep, MAX_ANSWER_CHARS, type GrepRequest, type GrepResult } from '../../src/query/grep.ts';
+import { grep, MAX_ANSWER_CHARS, REGEX_TURNS, type GrepRequest, type GrepResult } from '../../src/query/grep.ts';
 import { compilePattern } from '../../src/query/line-pattern.ts';
 import type { Snapshot } from '../../src/index/snapshot.ts';
 import { checkLeaks } from '../support/leaks.ts';
 import { testSeed } from '../support/random-docs.ts';
 import { SimplePart, snapshotOf } from '../support/simple-part.ts';
+import { Turns } from '../../src/query/turns.ts';
 import { corpus, docsOf } from './search-fixture.ts';
 
 checkLeaks();
@@ -74,6 +75,40 @@ test('[6.7] [C.10] an answer is bounded, however many long lines of context are 
     assert.deepEqual([all.stopped, all.matches.length, all.filesSearched], [null, 800, 2]);
   }
   assert.equal((await run(corpus({ 'a.ts': `wal ${'x'.repeat(MAX_ANSWER_CHARS)}` }), 'wal')).matches.length, 1, 'one line is always given');
+});
+
+test('[C.10] a burst of regular expressions takes few threads at a time, and each gets its answer', async () => {
+  const snapshot = corpus(FILES);
+  let most = 0;
+  const cancelled = new AbortController();
+  const burst = Array.from({ length: 12 }, (_, i) => run(snapshot, `walFil(e|${i})`, { isRegex: true, timeBudgetMs: 120_000 }));
+  const waiting = grep(snapshot, { pattern: 'x+', isRegex: true, ignoreCase: false, wholeWord: false, limit: 1, context: 0, timeBudgetMs: 1_000 }, cancelled.signal);
+  cancelled.abort();
+  await assert.rejects(waiting, { code: 'CANCELLED' });
+  const watch = setInterval(() => (most = Math.max(most, REGEX_TURNS.taken)), 1);
+  for (const result of await Promise.all(burst)) assert.deepEqual(places(result), ['b.ts:1:6-13', 'b.ts:3:2-9']);
+  clearInterval(watch);
+  assert.ok(most >= 1 && most <= 4, String(most));
+  assert.equal(REGEX_TURNS.taken, 0);
+});
+
+test('turns go round in order; one that is not wanted any more is skipped, and one given back twice counts once', async () => {
+  const turns = new Turns(2);
+  const order: number[] = [];
+  const give = [await turns.take(), await turns.take()];
+  const abort = new AbortController();
+  const later = [turns.take(), turns.take(abort.signal), turns.take()].map((turn, i) => turn.then((back) => (order.push(i), back), (error: unknown) => Promise.reject(error)));
+  abort.abort();
+  await assert.rejects(later[1] as Promise<unknown>, { code: 'CANCELLED' });
+  await assert.rejects(turns.take(AbortSignal.abort()), { code: 'CANCELLED' });
+  give[0]?.();
+  give[0]?.();
+  const first = await later[0];
+  assert.deepEqual([order, turns.taken], [[0], 2]);
+  first?.();
+  (await later[2])?.();
+  give[1]?.();
+  assert.deepEqual([order, turns.taken], [[0, 2], 0]);
 });
 
 test('[6.7] [C.10] a regex that runs away on a long line is stopped at its time budget', async () => {
