@@ -3,7 +3,7 @@
  * together do not start it twice within ten seconds unless the last start succeeded, nor while the process of the last start lives.
  */
 import { spawn } from 'node:child_process';
-import { closeSync, openSync, readFileSync, readSync, rmSync, statSync, statfsSync, writeFileSync } from 'node:fs';
+import { closeSync, existsSync, openSync, readFileSync, readSync, rmSync, statSync, statfsSync, writeFileSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { dirname, join } from 'node:path';
 import type { Endpoint, Environment } from '../daemon/protocol/endpoint.ts';
@@ -202,7 +202,7 @@ function refusalIn(lines: readonly string[]): ClientError | null {
 
 /** On a full disk a daemon cannot even say why it does not start. */
 function silentRefusal(logFile: string, logStart: number): ClientError | null {
-  if (sizeOf(logFile) > logStart || statfsSync(dirname(logFile)).bavail > 0) return null;
+  if (sizeOf(logFile) > logStart || !existsSync(dirname(logFile)) || statfsSync(dirname(logFile)).bavail > 0) return null;
   return cannotWrite(logFile, Object.assign(new Error('no space left'), { code: 'ENOSPC' }));
 }
 
@@ -210,6 +210,7 @@ function newLines(path: string, from: number): string[] {
   const size = sizeOf(path);
   const start = Math.max(from > size ? 0 : from, size - LOG_TAIL_BYTES);
   const buffer = Buffer.alloc(Math.max(0, size - start));
+  if (buffer.length === 0) return []; // also where somebody has removed the log, with the whole data directory perhaps
   const fd = openSync(path, 'r');
   try {
     readSync(fd, buffer, 0, buffer.length, start);

@@ -208,6 +208,11 @@ test('a start stamp from the future (clock set back) does not block starting', a
   (await connect(options)).close();
 });
 
+test('a data directory that is removed while the daemon starts is a typed error', async (t) => {
+  const { options } = sandbox(t, { CAIRN_FAKE_MODE: 'vanish' });
+  await assert.rejects(connect(options), { name: 'ClientError', code: 'DAEMON_UNREACHABLE', message: /^the daemon ended while starting \(exit code 1\)$/ });
+});
+
 test('our daemon loses the race: the one that won is used', async (t) => {
   const { dataDir, options } = sandbox(t, { CAIRN_FAKE_MODE: 'lose' });
   const pending = connect(options);
