@@ -6,7 +6,8 @@ import { Worker } from 'node:worker_threads';
 import type { Embedder, VectorCache } from '../embed/embedder.ts';
 import { VECTOR_KEY_BYTES } from '../embed/vector-key.ts';
 import type { IngestResult } from './types.ts';
-import { PULSE_FILE, PULSE_STEP, type FileJob, type FromWorker, type ToWorker, type WorkerEmbedding, type WorkerSetup } from './worker-protocol.ts';
+import { usageOf } from './thread-usage.ts';
+import { PULSE_FILE, PULSE_STEP, PULSE_THREAD, type FileJob, type FromWorker, type ToWorker, type WorkerEmbedding, type WorkerSetup } from './worker-protocol.ts';
 
 export interface WorkerEnd {
   readonly cause: 'timeout' | 'crash' | 'retired' | 'idle' | 'stopped';
@@ -40,13 +41,15 @@ const MAX_HEAP_MB = 192;
 const YOUNG_HEAP_MB = 8;
 /** A file counts as stuck when its pulse stands still for the timeout; looked at this many times within it. */
 const LOOKS = 10;
+/** Time in which the thread would run, but the machine does other things, counts so many times less. */
+const STARVED = 10;
 /** A thread that waits inside the runtime cannot be ended; after this long it is left behind, so that its files go on. */
 const ABANDON_MS = 2_000;
 
 export class WorkerHandle {
   readonly #options: WorkerHandleOptions;
   readonly #worker: Worker;
-  readonly #pulse = new Int32Array(new SharedArrayBuffer(8));
+  readonly #pulse = new Int32Array(new SharedArrayBuffer(12));
   readonly #jobs = new Set<number>();
   readonly #exited = Promise.withResolvers<void>();
   #batches = 0;
@@ -65,6 +68,7 @@ export class WorkerHandle {
   #lastLook = 0;
   /** Time that was seen to pass without a step: a process that was stopped, or a blocked loop, does not count. */
   #stillMs = 0;
+  #cpuMs = 0;
 
   constructor(options: WorkerHandleOptions) {
     this.#options = options;
@@ -204,11 +208,21 @@ export class WorkerHandle {
     const file = Atomics.load(this.#pulse, PULSE_FILE);
     const now = performance.now();
     const moved = step !== this.#lastStep || file !== this.#lastFile;
-    this.#stillMs = moved || (file === 0 && this.#questions > 0) ? 0 : this.#stillMs + Math.min(now - this.#lastLook, 2 * everyMs);
+    const passed = this.#ownTime(Math.min(now - this.#lastLook, 2 * everyMs));
+    this.#stillMs = moved || (file === 0 && this.#questions > 0) ? 0 : this.#stillMs + passed;
     this.#lastStep = step;
     this.#lastFile = file;
     this.#lastLook = now;
     if (this.#stillMs >= (file === 0 ? this.#options.silenceTimeoutMs : this.#options.fileTimeoutMs)) this.#terminate('timeout');
+  }
+
+  /** What of the time counts as the thread's own: how a file is indexed must not depend on what else the machine does. */
+  #ownTime(passedMs: number): number {
+    const usage = usageOf(Atomics.load(this.#pulse, PULSE_THREAD));
+    if (usage === null) return passedMs;
+    const hadMs = usage.cpuMs - this.#cpuMs;
+    this.#cpuMs = usage.cpuMs;
+    return usage.isRunnable ? Math.min(passedMs, Math.max(hadMs, passedMs / STARVED)) : passedMs;
   }
 
   #terminate(cause: WorkerEnd['cause']): void {

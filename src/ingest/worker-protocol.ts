@@ -24,12 +24,13 @@ export interface WorkerSetup {
   readonly embedding: WorkerEmbedding;
   readonly hasCache: boolean;
   readonly parseBudgetMs: number;
-  /** [0] id of the file that is being worked on (0 = none), [1] counts the steps; the host sees hangs in it. */
+  /** [0] id of the file that is being worked on (0 = none), [1] counts the steps, [2] the system's number of the thread; the host sees hangs in it. */
   readonly pulse: Int32Array;
 }
 
 export const PULSE_FILE = 0;
 export const PULSE_STEP = 1;
+export const PULSE_THREAD = 2;
 
 export type ToWorker =
   | { readonly type: 'batch'; readonly jobs: readonly FileJob[] }

@@ -13,9 +13,10 @@ import { yieldToOtherThreads } from '../util/thread-priority.ts';
 import { analyzeFile, notedDocument } from './document.ts';
 import { isUnread, readSource } from './read-source.ts';
 import { TreeSitter } from './syntax/tree-sitter.ts';
+import { ownThread } from './thread-usage.ts';
 import type { IngestResult } from './types.ts';
 import { vectorize, type Found, type Vectorized, type VectorSource } from './vectors.ts';
-import { PULSE_FILE, PULSE_STEP, type FileJob, type FromWorker, type ToWorker, type WorkerSetup } from './worker-protocol.ts';
+import { PULSE_FILE, PULSE_STEP, PULSE_THREAD, type FileJob, type FromWorker, type ToWorker, type WorkerSetup } from './worker-protocol.ts';
 
 /** A file is done, or has a document that still lacks its vectors. */
 type Progress = { readonly job: FileJob; readonly result: IngestResult } | { readonly job: FileJob; readonly doc: DocRecord };
@@ -157,11 +158,13 @@ function toResult({ doc, embedded, cached }: Vectorized): IngestResult {
 }
 
 yieldToOtherThreads();
+const setup = workerData as WorkerSetup;
+Atomics.store(setup.pulse, PULSE_THREAD, ownThread());
 const port = parentPort;
 if (port === null) throw new CairnError('INTERNAL', 'The ingest worker must be started as a worker thread');
 // Compiling wasm does not keep a thread's loop alive, and a thread with an empty loop hears nothing until V8's helpers are idle.
 port.ref();
 const parser = await TreeSitter.create(new URL('./queries/', import.meta.url));
-const worker = new IngestWorker(workerData as WorkerSetup, parser, (message, transfer) => port.postMessage(message, transfer));
+const worker = new IngestWorker(setup, parser, (message, transfer) => port.postMessage(message, transfer));
 port.on('message', (message: ToWorker) => worker.receive(message));
 port.postMessage({ type: 'ready' } satisfies FromWorker);

@@ -152,7 +152,7 @@ test('a file that changes while it is read is read again; one that never rests i
 test('a file that hangs a worker fails alone; everything else is indexed', async (t) => {
   const files = Object.fromEntries(Array.from({ length: 30 }, (_, i) => [`f${i}.ts`, `export const v${i} = ${i};\n`]));
   const root = makeTree(t, { ...files, 'hang.ts': 'let a = 1;\n' });
-  const pool = makePool(t, { workerEntry: FAULTY, fileTimeoutMs: 5000 });
+  const pool = makePool(t, { workerEntry: FAULTY, fileTimeoutMs: 3000 });
   await pool.ingest({ root, path: 'f0.ts', known: null }); // starting a worker takes its time
   const results = await Promise.all([...Object.keys(files).slice(0, 10), 'hang.ts', ...Object.keys(files).slice(10)].map((path) => pool.ingest({ root, path, known: null })));
   const bad = results.filter((result) => result.outcome !== 'indexed');
