@@ -297,3 +297,24 @@ test('[1.29] restores to a point while the log moves to the archive', async (t) 
     await writer;
   }
 });
+
+for (const isPersisted of [false, true]) {
+  test(`[1.29] the times of commits do not fall across a restart after the clock was set back${isPersisted ? ', also when the newest log file has none of them' : ''}`, async (t) => {
+    const one = await newSample(t, { options: { archive: true } });
+    for (let n = 1; n <= 3; n++) await one.commit({ a: n });
+    await one.engine.backups.create('sample', 'manual');
+    await one.commit({ a: 4 });
+    const time = (one.env.now += 1000);
+    await one.commit({ a: 5 });
+    if (isPersisted) await (await one.index()).persist('test');
+    for (let n = 6; n <= 8; n++) {
+      await one.reopen();
+      one.env.now -= 500;
+      await one.commit({ a: n });
+      if (isPersisted) await (await one.index()).persist('test');
+    }
+    one.env.now = time + 10_000;
+    assert.deepEqual(await restored(one, { toTime: time }), { lsn: 4, content: { a: 4 } });
+    assert.deepEqual(await restored(one, { toTime: time + 5_000 }), { lsn: 8, content: { a: 8 } });
+  });
+}
