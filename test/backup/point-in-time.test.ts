@@ -319,6 +319,8 @@ test('[1.29] a clock that was set back before a restart moves no commit to anoth
   await one.commit({ a: 8 });
   options.archive = true;
   await one.reopen();
-  assert.deepEqual(await one.content(), { a: 8 });
-  await assert.rejects(restored(one, { toTime: one.env.now }), (error) => isCairnError(error, 'UNSUPPORTED') && /LSN 6 to 6 carry no times/.test(error.message));
+  const before = (one.env.now += 1000);
+  one.env.now += 1000;
+  await one.commit({ a: 9 });
+  await assert.rejects(restored(one, { toTime: before }), (error) => isCairnError(error, 'UNSUPPORTED') && /LSN 6 to 6 carry no times/.test(error.message));
 });
