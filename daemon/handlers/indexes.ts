@@ -1,5 +1,5 @@
 /** index/*: create, open, list, look into, flush, check, rename, delete, rebuild. Thin: the owners do the work. */
-import { documentsOf, languagesOf } from '../../src/api.ts';
+import { describeLoss, documentsOf, languagesOf } from '../../src/api.ts';
 import { CairnError } from '../errors.ts';
 import type { IndexCreateParams, IndexOpenParams, IndexInspectResult, IndexRunResult, IndexVerifyParams, IndexVerifyResult } from '../protocol/types.ts';
 import { field, params } from '../rpc/schema.ts';
@@ -237,7 +237,10 @@ async function verify(owners: IndexOwners, request: IndexVerifyParams, context: 
   const report = await owner.index.verify({ deep, signal: context.signal });
   progress({ phase: 'done', done: report.bytesChecked, total: report.bytesChecked, unit: 'bytes' });
   const damages = report.damages.map(({ file, offset, what }) => ({ file, offset, what }));
-  return { index: owner.name, ok: report.ok, filesChecked: report.filesChecked, bytesChecked: report.bytesChecked, damages, tookMs: round(performance.now() - started) };
+  const { state, reasons } = owner.status();
+  // While it serves as whole, what was lost is back from the tree, and only the record of it is still to go.
+  const losses = state === 'ready' || state === 'catching-up' ? [] : owner.index.losses.map((loss) => ({ file: loss.file, docs: loss.docs, what: describeLoss(loss), at: loss.at }));
+  return { index: owner.name, ok: report.ok, losses, state, reasons, filesChecked: report.filesChecked, bytesChecked: report.bytesChecked, damages, tookMs: round(performance.now() - started) };
 }
 
 interface Listing {

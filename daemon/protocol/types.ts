@@ -338,7 +338,12 @@ export interface IndexVerifyParams extends IndexRef {
 }
 export interface IndexVerifyResult {
   readonly index: string;
+  /** What is there is right. What is missing since earlier damage is in `losses`. */
   readonly ok: boolean;
+  /** Recorded when damaged files were put aside, and not back since. */
+  readonly losses: readonly { readonly file: string; readonly docs: number | null; readonly what: string; readonly at: string }[];
+  readonly state: IndexState;
+  readonly reasons: readonly string[];
   readonly filesChecked: number;
   readonly bytesChecked: number;
   readonly damages: readonly { readonly file: string; readonly offset: number | null; readonly what: string }[];

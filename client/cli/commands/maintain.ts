@@ -67,14 +67,19 @@ export async function verifyCommand(io: Io, target: string | undefined, options:
     const progress = progressLine(io);
     const params = { ...(await targetRef(client, io, target, options)), ...(options.deep === true ? { deep: true } : {}) };
     const result = await client.verifyIndex(params, { signal: io.signal, onProgress: progress.update }).finally(progress.clear);
+    const losses = result.losses ?? []; // an older daemon does not tell
+    const isWhole = losses.length === 0 && result.state !== 'degraded';
     if (options.json === true) writeJson(io, result);
     else {
       const style = styleFor(io, options);
-      io.stdout.write(`${oneLine(result.index)}: ${result.ok ? style.good('no damage') : style.bad('damaged')}, ${plural(result.filesChecked, 'file')}, ${bytes(result.bytesChecked)}, ${duration(result.tookMs)}\n`);
+      const verdict = !result.ok ? style.bad('damaged') : isWhole ? style.good('no damage') : style.bad('degraded, no damage in what is there');
+      io.stdout.write(`${oneLine(result.index)}: ${verdict}, ${plural(result.filesChecked, 'file')}, ${bytes(result.bytesChecked)}, ${duration(result.tookMs)}\n`);
       for (const { file, offset, what } of result.damages) io.stdout.write(`  ${oneLine(file)}${offset === null ? '' : ` at ${offset}`}: ${oneLine(what)}\n`);
+      if (!isWhole) for (const line of new Set([...losses.map(({ what }) => what), ...(result.reasons ?? [])])) io.stdout.write(`  ${oneLine(line)}\n`);
       if (!result.ok) io.stdout.write(`Mend it with: cairn repair ${oneLine(result.index)}\n`);
+      else if (losses.length > 0) io.stdout.write(`Put back what is lost (index its tree, add the records again, or restore a backup), or give it up with: cairn repair ${oneLine(result.index)}\n`);
     }
-    return result.ok ? EXIT.ok : EXIT.damaged;
+    return result.ok && isWhole ? EXIT.ok : EXIT.damaged;
   });
 }
 
