@@ -124,12 +124,12 @@ function keepMethods({ owners, backups }: Services): MethodGroup<KeepMethod> {
       params: params({ ...INDEX_REF, purge: field.flag().optional(), withBackups: field.flag().optional() }),
       handler: async ({ purge = false, withBackups = false, ...ref }) => {
         if (withBackups && !purge) throw new CairnError('INVALID_ARGUMENT', 'withBackups: backups are removed only together with the data (purge)');
-        const leftBy = withBackups && ref.index !== undefined && nameOf(owners, ref) === null && (await backups.kept(ref.index)) !== null ? ref.index : null;
-        const name = leftBy ?? nameOf(owners, ref) ?? (await owners.resolve(ref)).name;
-        const { keptAt } = leftBy === null ? await owners.remove(name, { purge }) : { keptAt: null };
+        const gone = purge && ref.index !== undefined && nameOf(owners, ref) === null ? await purgeGone(owners, ref.index, withBackups && (await backups.kept(ref.index)) !== null) : null;
+        const name = gone?.name ?? nameOf(owners, ref) ?? (await owners.resolve(ref)).name;
+        const { keptAt, copies } = gone ?? (await owners.remove(name, { purge }));
         if (withBackups) await backups.removeAll(name);
         const kept = await backups.kept(name);
-        return { index: name, purged: purge, keptAt, backups: kept === null ? null : { count: kept.backups, bytes: kept.bytes, directories: kept.directories } };
+        return { index: name, purged: purge, keptAt, copies, backups: kept === null ? null : { count: kept.backups, bytes: kept.bytes, directories: kept.directories } };
       },
     },
   };
@@ -218,6 +218,12 @@ function waitOptions(progressToken: string | undefined, context: RequestContext)
 function countsOf(owner: IndexOwner): RunCounts {
   const { docs, chunks } = owner.index.stats();
   return { files: docs, chunks, embedded: 0, cached: 0 };
+}
+
+/** What an index that was deleted before has left; null when that is nothing. */
+async function purgeGone(owners: IndexOwners, name: string, hasBackups: boolean): Promise<{ readonly name: string; readonly keptAt: null; readonly copies: number } | null> {
+  const copies = await owners.purgeCopies(name);
+  return copies > 0 || hasBackups ? { name, keptAt: null, copies } : null;
 }
 
 /** A name needs no opening, so that an index that cannot be opened can still be deleted. */

@@ -256,6 +256,8 @@ test('[0.25] flush, verify and delete say what they did', async (t) => {
   fake.answer('index/delete', ({ params }) => ({ index: 'pebble', purged: params['purge'] === true, keptAt: params['purge'] === true ? null : '/d/kept' }));
   assert.match((await run(['delete', 'pebble'])).stdout, /kept at \/d\/kept/);
   assert.equal((await run(['delete', 'pebble', '--purge', '--yes'])).stdout, 'pebble: deleted\n');
+  fake.answer('index/delete', () => ({ index: 'pebble', purged: true, keptAt: null, copies: 2, backups: null }));
+  assert.equal((await run(['delete', 'pebble', '--purge', '--yes'])).stdout, 'pebble: deleted, with 2 older copies of that name\n');
   assert.equal((await run(['delete', 'pebble', '--purge'], { tty: true, confirm: false })).code, 2);
   assert.equal((await run(['delete', 'pebble', '--purge'], { tty: true, confirm: true })).code, 0);
   fake.answer('index/delete', () => ({ index: 'pebble', purged: true, keptAt: null, backups: { count: 2, bytes: 2048, directories: ['/d/backups/pebble', '/d/archive/pebble'] } }));

@@ -103,7 +103,7 @@ export async function deleteCommand(io: Io, target: string | undefined, options:
     const result = await client.deleteIndex({ ...(await exactTargetRef(client, io, target, options)), ...(purge ? { purge } : {}), ...(withBackups ? { withBackups } : {}) }, { signal: io.signal });
     if (options.json === true) writeJson(io, result);
     else {
-      io.stdout.write(`${oneLine(result.index)}: ${result.purged ? 'deleted' : `deleted; its data are kept at ${oneLine(result.keptAt ?? '')}`}\n`);
+      io.stdout.write(`${oneLine(result.index)}: ${result.purged ? `deleted${older(result.copies)}` : `deleted; its data are kept at ${oneLine(result.keptAt ?? '')}`}\n`);
       if (result.backups != null) {
         const { count: backups, bytes: size, directories } = result.backups;
         io.stdout.write(`${plural(backups, 'backup')} and archived log (${bytes(size)}) are kept in ${directories.map(oneLine).join(' and ')}\nThey hold its content. To remove them too: cairn delete --purge --with-backups --index ${oneLine(result.index)}\n`);
@@ -113,7 +113,12 @@ export async function deleteCommand(io: Io, target: string | undefined, options:
   });
 }
 
+/** An older daemon does not tell, and leaves them. */
+function older(copies: number | undefined): string {
+  return copies === undefined || copies === 0 ? '' : `, with ${count(copies)} older ${copies === 1 ? 'copy' : 'copies'} of that name`;
+}
+
 async function mayPurge(io: Io, name: string, withBackups: boolean): Promise<boolean> {
-  if (io.stdout.isTTY && io.stderr.isTTY) return io.confirm(`Remove all data${withBackups ? ' and all backups' : ''} of ${oneLine(name)}? [y/N] `);
+  if (io.stdout.isTTY && io.stderr.isTTY) return io.confirm(`Remove all data${withBackups ? ' and all backups' : ''} of ${oneLine(name)}, also those that were kept aside under that name before? [y/N] `);
   throw new ClientError('INVALID_ARGUMENT', 'removing data needs a confirmation', { hint: 'Add --yes' });
 }
