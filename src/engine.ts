@@ -109,8 +109,8 @@ export class Engine {
     this.#arena = new VectorArena(init.maxVectorBytes === undefined ? {} : { maxBytes: init.maxVectorBytes });
     this.#cache = new BlockCache(init.textCacheBytes ?? TEXT_CACHE_BYTES);
     this.#audit = new AuditLog(this.#env, init.dataDir);
-    this.#archive = new WalArchive(this.#env, init.dataDir);
     this.#places = { env: this.#env, dataDir: init.dataDir, root: init.backupDir ?? join(init.dataDir, 'backups'), lease: init.lease };
+    this.#archive = new WalArchive(this.#env, init.dataDir, this.#places.root);
     this.backups = this.#makeBackups(this.#places.root);
   }
 
