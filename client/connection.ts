@@ -59,7 +59,7 @@ export class Connection {
     this.#reader = new FrameReader({ message: (message) => this.#receive(message), violation }, options.limits);
     socket.on('data', (data) => this.#reader.push(data));
     socket.on('error', (cause) => this.#end(unreachable(`the connection to the daemon failed (${errnoOf(cause) ?? cause.message})`, { cause })));
-    socket.on('close', () => this.#end(unreachable('the daemon closed the connection')));
+    socket.on('close', () => this.#end(unreachable('the daemon closed the connection', { hint: 'What it had acknowledged is kept. Ask again; if it happens again, look at: cairn daemon logs' })));
   }
 
   /** Fails with DAEMON_UNREACHABLE (nobody listens, or no connection in time) or PERMISSION. The cause is Node's error. */

@@ -54,7 +54,8 @@ export class RunMeter {
     const seconds = first === undefined ? 0 : (now - first.at) / 1000;
     const rate = first === undefined || seconds < 0.2 ? undefined : (this.#tally.files - first.files) / seconds;
     return {
-      phase: isCrawling && pending === 0 ? 'crawl' : 'index',
+      // Nothing known yet: the watch is being set up, and the crawl follows.
+      phase: pending === 0 && (isCrawling || done === 0) ? 'crawl' : 'index',
       done,
       total: done + pending,
       unit: 'files',

@@ -8,7 +8,7 @@ import type { Snapshot } from '../index/snapshot.ts';
 import type { IndexPart } from '../segment/part.ts';
 import { Slices } from './slices.ts';
 
-const SIDE_BIT: Readonly<Record<SideKind, number>> = { test: 1, example: 2, barrel: 4, typings: 8, windows: 16 };
+const SIDE_BIT: Readonly<Record<SideKind, number>> = { test: 1, example: 2, barrel: 4, typings: 8, windows: 16, changelog: 32 };
 /** What `sideKinds` says, by the bits of its kinds: a kind has one factor, whatever the path. */
 const SIDE_FILES: (readonly SideFile[])[] = [];
 

@@ -103,6 +103,7 @@ const ASKS_EXAMPLES = /\b(examples?|samples?|demos?|bench|benches|benchmarks?|be
 const ASKS_BARRELS = /__init__|package-info|\bre-?exports?\b/i;
 const ASKS_TYPINGS = /\.d\.ts\b|\btypings?\b|\btype (declarations?|definitions?)\b/i;
 const ASKS_WINDOWS = /\b(windows|win|win32|win64|winapi|winsock|iocp|msvc|ntdll|powershell)\b/i;
+const ASKS_CHANGELOG = /\b(change ?logs?|changes|history|releases?|released|news)\b/i;
 
 /** Side files that the query or a positive path filter asks for. */
 function liftedKinds(text: string, globs: readonly string[]): ReadonlySet<SideKind> {
@@ -112,6 +113,7 @@ function liftedKinds(text: string, globs: readonly string[]): ReadonlySet<SideKi
   if (ASKS_EXAMPLES.test(wanted)) kinds.add('example');
   if (ASKS_BARRELS.test(wanted) || globs.some((glob) => glob.includes('__init__'))) kinds.add('barrel');
   if (ASKS_TYPINGS.test(wanted)) kinds.add('typings');
+  if (ASKS_CHANGELOG.test(wanted)) kinds.add('changelog');
   if (ASKS_WINDOWS.test(wanted)) kinds.add('windows');
   return kinds;
 }

@@ -51,7 +51,7 @@ function addPairs(pairs: Set<string>, name: string): void {
 }
 
 /** Kinds of side files; each lowers the score of a file that nobody asked for. */
-export type SideKind = 'test' | 'example' | 'barrel' | 'typings' | 'windows';
+export type SideKind = 'test' | 'example' | 'barrel' | 'typings' | 'windows' | 'changelog';
 
 export interface SideFile {
   readonly kind: SideKind;
@@ -63,6 +63,8 @@ const TEST_FILE = /(^|\/)(test_[^/]+|[^/]+[._-](test|spec)|[^/]*[a-z](Tests?|Spe
 const SIDE_DIRECTORY = /(^|\/)(compat|_compat|legacy|examples?|_examples?|bench|benches|benchmarks?|docs?_src|single_include)\//;
 /** The variant for another system than those that cairn runs on; its twin for this one is meant unless the query names the system. */
 const WINDOWS = /(^|\/)(win|win32|windows)\/|[a-z0-9][._-](win32|windows)\.\w+$/i;
+/** They name everything that ever changed, and say of nothing how it works. */
+const CHANGELOG = /(^|\/)(change[-_]?log|changes|history|news|release[-_]?notes)(\.(md|markdown|rst|txt|adoc))?$/i;
 const BARRELS: ReadonlySet<string> = new Set(['__init__.py', 'package-info.java']);
 
 /** What makes `path` a side file; empty for ordinary files. */
@@ -72,6 +74,7 @@ export function sideKinds(path: string): SideFile[] {
   if (SIDE_DIRECTORY.test(path)) found.push({ kind: 'example', factor: 0.3 });
   if (BARRELS.has(path.slice(path.lastIndexOf('/') + 1))) found.push({ kind: 'barrel', factor: 0.5 });
   if (path.endsWith('.d.ts')) found.push({ kind: 'typings', factor: 0.7 });
+  if (CHANGELOG.test(path)) found.push({ kind: 'changelog', factor: 0.5 });
   if (WINDOWS.test(path)) found.push({ kind: 'windows', factor: 0.8 });
   return found;
 }

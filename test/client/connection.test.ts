@@ -116,7 +116,9 @@ test('every open request settles when the daemon goes away, and later ones at on
     assert.equal((outcome.reason as { code: string }).code, 'DAEMON_UNREACHABLE');
     assert.equal((outcome.reason as { retryable: boolean }).retryable, true);
   }
-  assert.equal((await connection.closed).code, 'DAEMON_UNREACHABLE');
+  const reason = await connection.closed;
+  assert.equal(reason.code, 'DAEMON_UNREACHABLE');
+  assert.match(reason.hint ?? '', /cairn daemon logs/);
   assert.equal(connection.isOpen, false);
   await assert.rejects(connection.request('daemon/health', {}), { code: 'DAEMON_UNREACHABLE' });
 });

@@ -1,6 +1,6 @@
 // What users get wrong and what trees contain: each gives a clear typed answer, a documented exit code and a healthy daemon.
 import assert from 'node:assert/strict';
-import { chmodSync, mkdirSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { chmodSync, mkdirSync, renameSync, rmdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, describe, test } from 'node:test';
 import type { IndexStatus } from '../../daemon/protocol/types.ts';
@@ -36,7 +36,11 @@ describe('bad input', () => {
   test('an unreadable root', { skip: process.getuid?.() === 0 ? 'root reads everything' : false }, async () => {
     mkdirSync(sandbox.path('closed'));
     chmodSync(sandbox.path('closed'), 0o000);
-    assert.equal((await failure('index', sandbox.path('closed'), '--wait')).code, 'ROOT_UNREADABLE');
+    try {
+      assert.equal((await failure('index', sandbox.path('closed'), '--wait')).code, 'ROOT_UNREADABLE');
+    } finally {
+      rmdirSync(sandbox.path('closed')); // who removes the sandbox may not look into it
+    }
   });
 
   test('[6.11] usage errors exit with 2 and say what is wrong', async () => {

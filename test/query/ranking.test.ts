@@ -47,6 +47,12 @@ test('[6.5] words that nothing holds or resembles find nothing, and the lane say
   assert.equal(search(snapshot, { query: 'grammar', limit: 10 }, far).hits[0]?.key, 'a.ts', 'a word answers where vectors do not');
 });
 
+test('a changelog comes after the code, unless it is asked for', () => {
+  const files = { 'History.md': '* static file serving: fixed\n* serving static files: faster\n* static file serving: added', 'lib/http/send.ts': 'export function send(file) { pipe(open(file)); } // serving of a static file' };
+  assert.equal(filesOf(corpus(files), 'serving of static files')[0], 'lib/http/send.ts');
+  assert.equal(filesOf(corpus(files), 'history of serving static files')[0], 'History.md');
+});
+
 test('[6.7] an exact file name, with or without its folder, ranks first', () => {
   const files = { 'src/wal.ts': 'a', 'src/http/router.ts': 'b', 'docs/router.md': 'router.ts router.ts router.ts router router', 'src/app.ts': 'import "./http/router.ts"; // router.ts router.ts' };
   for (const query of ['router.ts', 'http/router.ts', './src/http/router.ts']) assert.equal(filesOf(corpus(files), query)[0], 'src/http/router.ts', query);

@@ -6,6 +6,6 @@ import type { TestContext } from 'node:test';
 
 export function tempDir(t: TestContext): string {
   const dir = realpathSync(mkdtempSync(join(tmpdir(), 'cairn-test-')));
-  t.after(() => rmSync(dir, { recursive: true, force: true }));
+  t.after(() => rmSync(dir, { recursive: true, force: true, maxRetries: 10 }));
   return dir;
 }

@@ -41,6 +41,8 @@ test('side files are lowered, and lifted when asked for', () => {
   assert.equal(pathPenalty('types/node.d.ts'), 0.7);
   for (const path of ['src/win/tty.c', 'lib/Windows/pipe.cc', 'src/poll_windows.go', 'env-win32.c']) assert.equal(pathPenalty(path), 0.8, path);
   for (const path of ['src/window/tty.c', 'src/windows.c', 'src/darwin/tty.c', 'src/twin/a.c']) assert.equal(pathPenalty(path), 1, path);
+  for (const path of ['CHANGELOG.md', 'docs/History.md', 'pkg/NEWS', 'Release-Notes.rst', 'CHANGES.txt']) assert.equal(pathPenalty(path), 0.5, path);
+  for (const path of ['src/history.ts', 'lib/changes.c', 'src/news/feed.go', 'docs/changes/api.md']) assert.equal(pathPenalty(path), 1, path);
   assert.equal(pathPenalty('test/wal.ts', new Set(['test'])), 1);
   assert.ok(Math.abs(pathPenalty('examples/test/a.ts', new Set(['test'])) - 0.3) < 1e-9);
 });

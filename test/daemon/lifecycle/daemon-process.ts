@@ -49,9 +49,8 @@ export class DaemonBox {
   readonly #processes: DaemonProcess[] = [];
   readonly #clients: RawClient[] = [];
 
-  constructor(t: TestContext, name = 'data', around = tempDir(t)) {
-    this.dataDir = join(around, name);
-    this.endpoint = resolveEndpoint({ CAIRN_DATA_DIR: this.dataDir });
+  constructor(t: TestContext, name = 'data', around?: string) {
+    // Hooks run in the order they were registered: a daemon that lives would make again what is being removed.
     t.after(async () => {
       for (const client of this.#clients) client.destroy();
       for (const { child, exited } of this.#processes) {
@@ -59,6 +58,8 @@ export class DaemonBox {
         await exited;
       }
     });
+    this.dataDir = join(around ?? tempDir(t), name);
+    this.endpoint = resolveEndpoint({ CAIRN_DATA_DIR: this.dataDir });
   }
 
   spawn(args: readonly string[] = [], env: NodeJS.ProcessEnv = {}): DaemonProcess {

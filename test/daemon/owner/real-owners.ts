@@ -43,6 +43,7 @@ export interface Running {
   readonly engine: Engine;
   readonly ingest: EngineIngest;
   readonly watcher: WorkerWatcher | null;
+  readonly cache: FileVectorCache | null;
   readonly logged: { event: string; fields: Readonly<Record<string, unknown>> }[];
   stop(options?: { readonly persist: boolean }): Promise<void>;
 }
@@ -99,7 +100,7 @@ export class RealDaemon {
       await stop();
       rmSync(this.base, { recursive: true, force: true });
     });
-    return { owners, engine, ingest, watcher, logged, stop };
+    return { owners, engine, ingest, watcher, cache, logged, stop };
   }
 
   write(path: string, text = `export const ${path.replace(/\W/g, '_')} = 1\n`): void {

@@ -15,7 +15,7 @@ import { DocReader, type DumpablePart } from '../../../src/segment/dump.ts';
 import { encodeDoc } from '../../../src/format/doc-codec.ts';
 import { MemoryEnv, type Disk } from '../memory-env.ts';
 import { tinyDoc } from '../tiny-doc.ts';
-import { contentOf, kindOf, type FileDamage } from './damages.ts';
+import { contentOf, kindOf, type DamageKind, type FileDamage } from './damages.ts';
 import { CACHE_DIRECTORY, DIMENSION, directoryOf, IDENTITY, INDEXES, openSpecimen, textOf, type Content, type IndexName, type Specimen } from './specimen.ts';
 
 export type Outcome = 'refused' | 'reported' | 'named' | 'harmless';
@@ -52,12 +52,15 @@ class Judge {
   readonly #env: MemoryEnv;
   readonly #name: IndexName;
   readonly #damage: FileDamage;
+  /** Of the damaged file, before anything opened it. */
+  readonly #firstChange: number;
 
   constructor(specimen: Specimen, env: MemoryEnv, name: IndexName, damage: FileDamage) {
     this.#specimen = specimen;
     this.#env = env;
     this.#name = name;
     this.#damage = damage;
+    this.#firstChange = firstChange(contentOf(specimen.disk, damage.path), contentOf(env.disk(), damage.path));
   }
 
   async run(n: number): Promise<Judgement> {
@@ -103,7 +106,7 @@ class Judge {
     if (!isComplete) return this.#incomplete(index, [...degraded, ...read], tornTailBytes);
     const named = [...notes, ...found, ...read].find((text) => this.#names(text));
     if (named !== undefined) return judged('named', named);
-    const reason = harmlessReason(this.#specimen, this.#env, this.#damage);
+    const reason = harmlessReason(this.#specimen, this.#env, this.#damage, this.#firstChange);
     return reason === null ? violation(`nobody notices: ${[...notes, ...found].join('; ')}`) : judged('harmless', reason);
   }
 
@@ -196,7 +199,7 @@ function differenceOf(content: ReadonlyMap<string, string>, expected: Content): 
 }
 
 /** Damage that nobody has to notice, with the proof; null for any other. */
-function harmlessReason(specimen: Specimen, env: MemoryEnv, damage: FileDamage): string | null {
+function harmlessReason(specimen: Specimen, env: MemoryEnv, damage: FileDamage, changedFrom: number): string | null {
   switch (kindOf(damage.path)) {
     case 'quarantine':
       return 'quarantine is never read';
@@ -208,18 +211,24 @@ function harmlessReason(specimen: Specimen, env: MemoryEnv, damage: FileDamage):
     case 'CURRENT':
       return damage.kind === 'older' ? 'an older state of the same index; the log made it whole' : null;
     case 'wal':
-      return harmlessLog(damage, contentOf(specimen.disk, damage.path).length);
+      return harmlessLog(damage.kind, changedFrom, contentOf(specimen.disk, damage.path).length);
     default:
       return null;
   }
+}
+
+/** Zeros in the place of padding change nothing: the first byte that differs says what was touched. */
+function firstChange(whole: Buffer, damaged: Buffer): number {
+  const at = whole.findIndex((byte, i) => byte !== damaged[i]);
+  return at < 0 ? whole.length : at;
 }
 
 /** A record without payload. */
 const SEAL_BYTES = 24;
 
 /** Content and version are whole, so no record that counts was touched; flipped and zeroed records are named by verify wherever they are. */
-function harmlessLog({ kind, at }: FileDamage, size: number): string | null {
-  if (at >= size - SEAL_BYTES && kind !== 'extend') return 'the seal of a log file, and no record';
+function harmlessLog(kind: DamageKind, changedFrom: number, size: number): string | null {
+  if (changedFrom >= size - SEAL_BYTES && kind !== 'extend') return 'the seal of a log file, and no record';
   if (kind === 'extend') return 'bytes behind the end of a log file that the next one supersedes';
   if (kind === 'missing' || kind === 'truncate' || kind === 'empty' || kind === 'older') return 'a log file without its seal, or one that segments have passed';
   return kind === 'other' ? 'a log file that segments have passed' : null;
