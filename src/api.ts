@@ -23,6 +23,7 @@ export type { RetentionRules } from './backup/prune.ts';
 export type { RestoreRequest, RestoreResult } from './backup/restoration.ts';
 export { DEFAULT_INDEX_OPTIONS, indexOptions, MAX_BATCH_BYTES } from './index/options.ts';
 export { describeLoss, isDamage } from './index/damage.ts';
+export { isBeingPurged } from './index/trash.ts';
 export type { Loss } from './manifest/manifest.ts';
 export { documentsOf, languagesOf, type DocumentRow, type LanguageCount } from './index/contents.ts';
 export type { PartView, Snapshot } from './index/snapshot.ts';

@@ -23,6 +23,7 @@ import { checkMetadata, newMetadata, type IndexDefinition } from './index/metada
 import { Mutex } from './index/mutex.ts';
 import { indexOptions } from './index/options.ts';
 import { removeTree } from './index/remove-tree.ts';
+import { finishPurges, keptInTrash, markPurged, nameInTrash, nameWhilePurged, trashOf } from './index/trash.ts';
 import type { StorageRunner } from './index/storage-jobs.ts';
 import { WorkerRunner } from './index/worker-runner.ts';
 import { restoreMetadata } from './index/restore-metadata.ts';
@@ -95,6 +96,7 @@ export class Engine {
   readonly #structure = new Mutex();
   #unsettled: readonly UnsettledRename[] = [];
   #unfinished: readonly UnfinishedRestore[] = [];
+  #unpurged: readonly string[] = [];
   #orphans: readonly string[] = [];
   #isClosed = false;
 
@@ -107,8 +109,8 @@ export class Engine {
     this.#arena = new VectorArena(init.maxVectorBytes === undefined ? {} : { maxBytes: init.maxVectorBytes });
     this.#cache = new BlockCache(init.textCacheBytes ?? TEXT_CACHE_BYTES);
     this.#audit = new AuditLog(this.#env, init.dataDir);
-    this.#archive = new WalArchive(this.#env, init.dataDir);
     this.#places = { env: this.#env, dataDir: init.dataDir, root: init.backupDir ?? join(init.dataDir, 'backups'), lease: init.lease };
+    this.#archive = new WalArchive(this.#env, init.dataDir, this.#places.root);
     this.backups = this.#makeBackups(this.#places.root);
   }
 
@@ -122,6 +124,7 @@ export class Engine {
     engine.#unsettled = await finishRenames(engine.#places);
     await sweepJobs(engine.#env, init.dataDir);
     await sweepStaging(engine.#env, init.dataDir);
+    engine.#unpurged = await finishPurges(engine.#env, init.dataDir);
     await engine.#discover();
     return engine;
   }
@@ -135,9 +138,9 @@ export class Engine {
     return this.#orphans;
   }
 
-  /** Renamings and restores that are neither done nor undone, with the reason. */
+  /** Renamings and restores that are neither done nor undone, and purges that are not done, with the reason. */
   get unsettled(): readonly string[] {
-    return [...this.#unsettled, ...this.#unfinished].map(({ what }) => what);
+    return [...[...this.#unsettled, ...this.#unfinished].map(({ what }) => what), ...this.#unpurged];
   }
 
   get arena(): VectorArena {
@@ -180,22 +183,43 @@ export class Engine {
     });
   }
 
-  /** Closes the index and moves its directory to <data>/trash, or removes its bytes with `purge`. Logged to audit.log first. */
-  delete(name: string, options: { readonly purge: boolean }): Promise<void> {
+  /**
+   * Closes the index and moves its directory to <data>/trash. With `purge` removes its bytes and every older copy of that name in the
+   * trash; returns how many copies. Cut off, a purge is finished at the next start. Logged to audit.log first.
+   */
+  delete(name: string, options: { readonly purge: boolean }): Promise<{ readonly copies: number }> {
     return this.#structure.run(async () => {
       this.#requireOpen();
       const slot = this.#slots.get(name);
       if (slot === undefined) throw new CairnError('NOT_FOUND', `there is no index '${name}'`);
       await this.#settle(name);
-      await slot.mutex.run(async () => {
+      return slot.mutex.run(async () => {
         this.#lease.assertHeld();
         await closeSlot(slot);
-        const trashName = `${slot.directory}-${this.#env.clock.now()}-${this.#env.random.bytes(3).toString('hex')}`;
-        await this.#audit.append({ action: options.purge ? 'index-purge' : 'index-delete', index: name, detail: `trash/${trashName}` });
-        await moveFile(this.#env, join(this.#indexesDir, slot.directory), this.#trashDir, trashName);
+        const copies = options.purge ? await keptInTrash(this.#env, this.#dataDir, name) : [];
+        const trashName = nameInTrash(this.#env, slot.directory);
+        await this.#audit.append({ action: options.purge ? 'index-purge' : 'index-delete', index: name, detail: [trashName, ...copies].map((one) => `trash/${one}`).join(', ') });
+        // First the copies: an index that is gone takes nothing else with it.
+        for (const copy of copies) await markPurged(this.#env, this.#dataDir, copy);
+        await moveFile(this.#env, join(this.#indexesDir, slot.directory), trashOf(this.#dataDir), options.purge ? nameWhilePurged(trashName) : trashName);
         this.#slots.delete(name);
-        if (options.purge) await removeTree(this.#env, join(this.#trashDir, trashName));
+        if (options.purge) await this.#removePurged([trashName, ...copies]);
+        return { copies: copies.length };
       });
+    });
+  }
+
+  /** Removes what deleted indexes of this name have left in the trash; returns how many. */
+  purgeCopies(name: string): Promise<number> {
+    return this.#structure.run(async () => {
+      this.#requireOpen();
+      this.#lease.assertHeld();
+      const copies = await keptInTrash(this.#env, this.#dataDir, name);
+      if (copies.length === 0) return 0;
+      await this.#audit.append({ action: 'index-purge', index: name, detail: copies.map((copy) => `trash/${copy}`).join(', ') });
+      for (const copy of copies) await markPurged(this.#env, this.#dataDir, copy);
+      await this.#removePurged(copies);
+      return copies.length;
     });
   }
 
@@ -301,8 +325,8 @@ export class Engine {
     return join(this.#dataDir, 'indexes');
   }
 
-  get #trashDir(): string {
-    return join(this.#dataDir, 'trash');
+  async #removePurged(names: readonly string[]): Promise<void> {
+    for (const name of names) await removeTree(this.#env, join(trashOf(this.#dataDir), nameWhilePurged(name)));
   }
 
   #requireOpen(): void {
@@ -459,9 +483,8 @@ export class Engine {
       await this.#audit.append({ action: 'index-import', index: metadata.name, detail });
       await moveFile(this.#env, staged, this.#indexesDir, directory);
       if (replaces !== null) {
-        const trashName = `${replaces}-${this.#env.clock.now()}-${this.#env.random.bytes(3).toString('hex')}`;
         for (const [name, slot] of this.#slots) if (slot.directory === replaces) this.#slots.delete(name);
-        await moveFile(this.#env, join(this.#indexesDir, replaces), this.#trashDir, trashName);
+        await moveFile(this.#env, join(this.#indexesDir, replaces), trashOf(this.#dataDir), nameInTrash(this.#env, replaces));
         this.#orphans = this.#orphans.filter((orphan) => orphan !== replaces);
       }
       this.#slots.set(metadata.name, { directory, metadata, error: null, index: null, mutex: new Mutex() });

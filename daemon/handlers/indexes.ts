@@ -1,5 +1,5 @@
 /** index/*: create, open, list, look into, flush, check, rename, delete, rebuild. Thin: the owners do the work. */
-import { documentsOf, languagesOf } from '../../src/api.ts';
+import { describeLoss, documentsOf, languagesOf } from '../../src/api.ts';
 import { CairnError } from '../errors.ts';
 import type { IndexCreateParams, IndexOpenParams, IndexInspectResult, IndexRunResult, IndexVerifyParams, IndexVerifyResult } from '../protocol/types.ts';
 import { field, params } from '../rpc/schema.ts';
@@ -124,12 +124,12 @@ function keepMethods({ owners, backups }: Services): MethodGroup<KeepMethod> {
       params: params({ ...INDEX_REF, purge: field.flag().optional(), withBackups: field.flag().optional() }),
       handler: async ({ purge = false, withBackups = false, ...ref }) => {
         if (withBackups && !purge) throw new CairnError('INVALID_ARGUMENT', 'withBackups: backups are removed only together with the data (purge)');
-        const leftBy = withBackups && ref.index !== undefined && nameOf(owners, ref) === null && (await backups.kept(ref.index)) !== null ? ref.index : null;
-        const name = leftBy ?? nameOf(owners, ref) ?? (await owners.resolve(ref)).name;
-        const { keptAt } = leftBy === null ? await owners.remove(name, { purge }) : { keptAt: null };
+        const gone = purge && ref.index !== undefined && nameOf(owners, ref) === null ? await purgeGone(owners, ref.index, withBackups && (await backups.kept(ref.index)) !== null) : null;
+        const name = gone?.name ?? nameOf(owners, ref) ?? (await owners.resolve(ref)).name;
+        const { keptAt, copies } = gone ?? (await owners.remove(name, { purge }));
         if (withBackups) await backups.removeAll(name);
         const kept = await backups.kept(name);
-        return { index: name, purged: purge, keptAt, backups: kept === null ? null : { count: kept.backups, bytes: kept.bytes, directories: kept.directories } };
+        return { index: name, purged: purge, keptAt, copies, backups: kept === null ? null : { count: kept.backups, bytes: kept.bytes, directories: kept.directories } };
       },
     },
   };
@@ -220,6 +220,12 @@ function countsOf(owner: IndexOwner): RunCounts {
   return { files: docs, chunks, embedded: 0, cached: 0 };
 }
 
+/** What an index that was deleted before has left; null when that is nothing. */
+async function purgeGone(owners: IndexOwners, name: string, hasBackups: boolean): Promise<{ readonly name: string; readonly keptAt: null; readonly copies: number } | null> {
+  const copies = await owners.purgeCopies(name);
+  return copies > 0 || hasBackups ? { name, keptAt: null, copies } : null;
+}
+
 /** A name needs no opening, so that an index that cannot be opened can still be deleted. */
 function nameOf(owners: IndexOwners, ref: { readonly index?: string }): string | null {
   const name = ref.index;
@@ -237,7 +243,10 @@ async function verify(owners: IndexOwners, request: IndexVerifyParams, context: 
   const report = await owner.index.verify({ deep, signal: context.signal });
   progress({ phase: 'done', done: report.bytesChecked, total: report.bytesChecked, unit: 'bytes' });
   const damages = report.damages.map(({ file, offset, what }) => ({ file, offset, what }));
-  return { index: owner.name, ok: report.ok, filesChecked: report.filesChecked, bytesChecked: report.bytesChecked, damages, tookMs: round(performance.now() - started) };
+  const { state, reasons } = owner.status();
+  // While it serves as whole, what was lost is back from the tree, and only the record of it is still to go.
+  const losses = state === 'ready' || state === 'catching-up' ? [] : owner.index.losses.map((loss) => ({ file: loss.file, docs: loss.docs, what: describeLoss(loss), at: loss.at }));
+  return { index: owner.name, ok: report.ok, losses, state, reasons, filesChecked: report.filesChecked, bytesChecked: report.bytesChecked, damages, tookMs: round(performance.now() - started) };
 }
 
 interface Listing {

@@ -91,8 +91,10 @@ export interface IndexOwners {
   createVectors(options: { readonly name: string; readonly dimension: number; readonly metric: Metric }): Promise<IndexOwner>;
   /** Gives an index another name; it goes on as it is. Fails with NOT_FOUND, ALREADY_EXISTS, or why it cannot be opened. */
   rename(name: string, to: string): Promise<IndexOwner>;
-  /** Stops the owner; keeps the directory aside unless `purge`. */
-  remove(name: string, options: { readonly purge: boolean }): Promise<{ readonly keptAt: string | null }>;
+  /** Stops the owner; keeps the directory aside unless `purge`, which takes along what was kept aside under that name before. */
+  remove(name: string, options: { readonly purge: boolean }): Promise<{ readonly keptAt: string | null; readonly copies: number }>;
+  /** Removes what was kept aside of indexes of this name; returns how many. */
+  purgeCopies(name: string): Promise<number>;
   /** Opens known indexes in the background, most recently used first. */
   warmUp(): void;
   /** Mends the metadata.json of an index that cannot be opened because of it, or of a directory without one. null: nothing to mend. */

@@ -4,7 +4,7 @@
  */
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { DurableIndex, Metric, RepairAction } from '../../src/api.ts';
+import { isBeingPurged, type DurableIndex, type Metric, type RepairAction } from '../../src/api.ts';
 import { CairnError, errnoOf, isCairnError, messageOf } from '../errors.ts';
 import type { IndexOwner, IndexOwners, KnownIndex } from '../handlers/services.ts';
 import type { FailedIndex, OrphanDirectory } from '../protocol/types.ts';
@@ -78,7 +78,7 @@ export class OpenIndexes implements IndexOwners {
     });
     return [
       ...orphans.map((name): OrphanDirectory => ({ path: join(dataDir, 'indexes', name), what: 'no-metadata' })),
-      ...deleted.sort().map((name): OrphanDirectory => ({ path: join(trash, name), what: 'deleted' })),
+      ...deleted.filter((name) => !isBeingPurged(name)).sort().map((name): OrphanDirectory => ({ path: join(trash, name), what: 'deleted' })),
     ];
   }
 
@@ -129,16 +129,22 @@ export class OpenIndexes implements IndexOwners {
     return this.#track(name, () => created);
   }
 
-  async remove(name: string, options: { readonly purge: boolean }): Promise<{ readonly keptAt: string | null }> {
+  async remove(name: string, options: { readonly purge: boolean }): Promise<{ readonly keptAt: string | null; readonly copies: number }> {
     this.#requireServing();
     const entry = this.#engine.list().find((candidate) => candidate.name === name);
     if (entry === undefined) throw new CairnError('NOT_FOUND', `there is no index '${name}'`, { hint: 'cairn list shows all indexes.' });
+    let copies = 0;
     await this.#leave(name, async () => {
       await this.#closeOwner(name, false);
-      await this.#engine.delete(name, options);
+      ({ copies } = await this.#engine.delete(name, options));
       this.#failures.delete(name);
     });
-    return { keptAt: options.purge ? null : await this.#newestTrash(entry.directory) };
+    return { keptAt: options.purge ? null : await this.#newestTrash(entry.directory), copies };
+  }
+
+  purgeCopies(name: string): Promise<number> {
+    this.#requireServing();
+    return this.#engine.purgeCopies(name);
   }
 
   async rename(name: string, to: string): Promise<IndexOwner> {

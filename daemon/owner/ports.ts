@@ -50,7 +50,8 @@ export interface EnginePort {
     readonly distanceMetric?: Metric;
     readonly contentVersions: IndexMetadata['contentVersions'];
   }): Promise<DurableIndex>;
-  delete(name: string, options: { readonly purge: boolean }): Promise<void>;
+  delete(name: string, options: { readonly purge: boolean }): Promise<{ readonly copies: number }>;
+  purgeCopies(name: string): Promise<number>;
   /** Its backups follow. `around` wraps the renaming itself: until then it waits for its turn. */
   rename(name: string, to: string, around: (step: () => Promise<void>) => Promise<void>): Promise<void>;
   release(name: string): Promise<void>;

@@ -338,7 +338,12 @@ export interface IndexVerifyParams extends IndexRef {
 }
 export interface IndexVerifyResult {
   readonly index: string;
+  /** What is there is right. What is missing since earlier damage is in `losses`. */
   readonly ok: boolean;
+  /** Recorded when damaged files were put aside, and not back since. */
+  readonly losses: readonly { readonly file: string; readonly docs: number | null; readonly what: string; readonly at: string }[];
+  readonly state: IndexState;
+  readonly reasons: readonly string[];
   readonly filesChecked: number;
   readonly bytesChecked: number;
   readonly damages: readonly { readonly file: string; readonly offset: number | null; readonly what: string }[];
@@ -444,7 +449,7 @@ export interface IndexRenameResult {
   readonly tookMs: number;
 }
 export interface IndexDeleteParams extends IndexRef {
-  /** Remove the bytes. Without it the directory is kept aside and named in the result. */
+  /** Remove the bytes, and those kept aside under that name before (also when the index is gone). Without it the directory is kept aside and named in the result. */
   readonly purge?: boolean;
   /** With `purge`: its backups and archived log too. Also for an index that was deleted before. */
   readonly withBackups?: boolean;
@@ -454,6 +459,8 @@ export interface IndexDeleteResult {
   readonly purged: boolean;
   /** Where the data is kept; null when purged. */
   readonly keptAt: string | null;
+  /** Older copies of that name, kept aside before, that were purged too. */
+  readonly copies: number;
   /** Backups and archived log of the index that are still there; they hold its content. null: none. */
   readonly backups: { readonly count: number; readonly bytes: number; readonly directories: readonly string[] } | null;
 }

@@ -1,6 +1,7 @@
 /**
  * <data>/archive/<index>/<timeline>/: closed log files that the index has trimmed, for restores to a point in time. A file gets
  * its second name here, durably, before its first one goes (invariant 6). LSNs of different timelines are never mixed.
+ * Before the first backup of an index nothing is kept: a file is trimmed when segments have all of it, so no later backup needs it.
  */
 import { join } from 'node:path';
 import { linkOrCopy } from '../env/copy-file.ts';
@@ -20,13 +21,17 @@ export const ARCHIVE_DIRECTORY = 'archive';
 export class WalArchive implements LogArchive {
   readonly #env: Env;
   readonly #dataDir: string;
+  readonly #root: string;
 
-  constructor(env: Env, dataDir: string) {
+  /** `root`: where backups are kept. */
+  constructor(env: Env, dataDir: string, root: string) {
     this.#env = env;
     this.#dataDir = dataDir;
+    this.#root = root;
   }
 
   async keep(metadata: IndexMetadata, file: WalFileInfo): Promise<void> {
+    if (!(await this.#hasBegun(metadata.name))) return;
     const dir = await makeDirectory(this.#env, this.#dataDir, ARCHIVE_DIRECTORY, metadata.name, timelineOf(metadata));
     const target = join(dir, file.name);
     // Already there: a crash came between this and the removal.
@@ -63,6 +68,18 @@ export class WalArchive implements LogArchive {
     }
     if (removed.length > 0) await this.#env.syncDir(dir);
     return removed;
+  }
+
+  /** Durable when it returns: from here on everything that is trimmed is kept. */
+  async begin(index: string): Promise<void> {
+    await makeDirectory(this.#env, this.#dataDir, ARCHIVE_DIRECTORY, index);
+  }
+
+  /** The mark is in the data directory, because backups may be on a disk that is away. Backups of before there was a mark count too. */
+  async #hasBegun(index: string): Promise<boolean> {
+    const root = join(this.#dataDir, 'backups');
+    for (const dir of [join(this.#dataDir, ARCHIVE_DIRECTORY, index), join(root, index)]) if ((await this.#env.stat(dir)) !== null) return true;
+    return this.#root !== root;
   }
 
   #timelineDir(index: string, timeline: string): string {

@@ -205,6 +205,8 @@ export class Backups {
     await this.#sweepLeftovers(name);
     const parent = (await this.#shelf(name)).at(-1) ?? null;
     requireNotCancelled(watch.signal);
+    // Before the pin: what is logged after that moment leads on from the backup.
+    if (this.#host.options.archive) await this.#host.archive.begin(name);
     const pin = await index.pin();
     try {
       const created = await createBackup(env, { root, pin, lease, cause, parent, watch: meter('backup', bytesToRead(pin), watch) });

@@ -67,7 +67,7 @@ export async function lsnAtTime(env: Env, { dir, tag }: GatheredLog, base: { rea
     const stamp = decodeTime(mark.payload, dir);
     stampedUpTo = mark.lsn + stamp.records - 1;
     if (stamp.time > time) isPast = mark.lsn > base.lsn;
-    else unknownFrom = null; // what came before it is older
+    else if (stamp.records > 0) unknownFrom = null; // what came before it is older
   };
   await replayWal(env, dir, { after: base.flushedLsn, tag, onMark }, (record) => {
     requireNotCancelled(signal, 'the restore');

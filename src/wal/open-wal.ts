@@ -12,13 +12,14 @@
 import { dirname } from 'node:path';
 import { createFileAtomic, sweepTempFiles } from '../env/atomic-file.ts';
 import type { Env, EnvFile } from '../env/env.ts';
-import { WAL_HEADER_BYTES } from '../format/constants.ts';
+import { WAL_HEADER_BYTES, WAL_TYPE_TIME } from '../format/constants.ts';
 import { readExactly } from '../format/container.ts';
 import { CairnError } from '../util/errors.ts';
 import { asLsn, type Lsn } from '../util/ids.ts';
-import { encodeWalHeader, type LogTag, type WalHeader } from './record.ts';
+import { FrameBuffer } from './frames.ts';
+import { decodeTime, encodeWalHeader, type LogTag, type WalHeader, type WalRecord } from './record.ts';
 import { replayWal, type ReplayHandler, type ReplayReport, type WalTail } from './wal-reader.ts';
-import { createWalFile, newSalt, openOwnFile, takenOver, WalWriter, type WalFence, type WalOptions, type WalPosition, type WalSyncMode } from './wal-writer.ts';
+import { createWalFile, newSalt, openOwnFile, takenOver, WalWriter, withLastStamp, type WalFence, type WalOptions, type WalPosition, type WalSyncMode } from './wal-writer.ts';
 
 export interface OpenWalRequest {
   /** LSN up to which segments hold everything (flushedLsn of the manifest that was loaded). */
@@ -45,15 +46,20 @@ const COPY_BYTES = 1024 * 1024;
 export async function openWal(env: Env, dir: string, request: OpenWalRequest): Promise<OpenedWal> {
   await requireDirectory(env, dir, request);
   const tempFilesRemoved = await sweepTempFiles(env, dir);
-  const replay = await replayWal(env, dir, { after: request.after, tag: request.tag }, request.onRecord);
+  let lastStamp = 0;
+  const onMark = (mark: WalRecord): void => {
+    // The largest: older versions let a time fall at a restart.
+    if (mark.type === WAL_TYPE_TIME) lastStamp = Math.max(lastStamp, decodeTime(mark.payload, dir).time);
+  };
+  const replay = await replayWal(env, dir, { after: request.after, tag: request.tag, onMark }, request.onRecord);
   if (replay.maxEpoch > request.fence.epoch) {
     throw takenOver(dir, replay.maxEpoch, request.fence.epoch);
   }
   if (replay.tail === null && !request.mayCreate) throw logMissing(dir, request.after);
   request.fence.assertHeld();
   const { epoch } = request.fence;
-  const at = await positionFor(env, dir, replay, { epoch, tag: request.tag }, request.options.syncMode);
-  const writer = new WalWriter(env, dir, request.fence, { ...request.options, tag: request.tag }, at);
+  const at = await positionFor(env, dir, { replay, lastStamp }, { epoch, tag: request.tag }, request.options.syncMode);
+  const writer = new WalWriter(env, dir, request.fence, { ...request.options, tag: request.tag }, { ...at, lastStamp });
   return { writer, replay, tornTailBytes: replay.tail?.tornBytes ?? 0, tempFilesRemoved };
 }
 
@@ -71,20 +77,28 @@ function logMissing(dir: string, after: Lsn): CairnError {
 /** What new headers say. */
 type Ours = Pick<WalHeader, 'epoch' | 'tag'>;
 
-async function positionFor(env: Env, dir: string, replay: ReplayReport, ours: Ours, syncMode: WalSyncMode): Promise<WalPosition> {
+type Position = Omit<WalPosition, 'lastStamp'>;
+
+interface Replayed {
+  readonly replay: ReplayReport;
+  readonly lastStamp: number;
+}
+
+async function positionFor(env: Env, dir: string, { replay, lastStamp }: Replayed, ours: Ours, syncMode: WalSyncMode): Promise<Position> {
   const { tail } = replay;
   const nextLsn = asLsn(replay.lastLsn + 1);
   // A log that ends below what segments hold cannot be continued in its last file: LSNs in a file have no gaps.
-  if (tail === null || tail.lastLsn !== replay.lastLsn || tail.sealed) return newFile(env, dir, nextLsn, ours, syncMode);
+  if (tail === null || tail.lastLsn !== replay.lastLsn || tail.sealed) return newFile(env, dir, { firstLsn: nextLsn, lastStamp }, ours, syncMode);
   const header = { ...tail.header, ...ours, baseLength: tail.goodBytes };
   await rewriteTail(env, dir, tail, header);
   return { file: await openOwnFile(env, dir, header, syncMode), firstLsn: tail.file.firstLsn, bytes: tail.goodBytes, salt: tail.header.salt, nextLsn };
 }
 
 /** Replaces a sealed file without records, which begins with the same LSN. */
-async function newFile(env: Env, dir: string, firstLsn: Lsn, ours: Ours, syncMode: WalSyncMode): Promise<WalPosition> {
+async function newFile(env: Env, dir: string, { firstLsn, lastStamp }: { readonly firstLsn: Lsn; readonly lastStamp: number }, ours: Ours, syncMode: WalSyncMode): Promise<Position> {
   const salt = newSalt(env);
-  const header = await createWalFile(env, dir, { ...ours, salt, firstLsn }, []);
+  const { parts } = new FrameBuffer().frame(withLastStamp([], firstLsn, lastStamp), asLsn(firstLsn - 1), salt);
+  const header = await createWalFile(env, dir, { ...ours, salt, firstLsn }, parts);
   return { file: await openOwnFile(env, dir, header, syncMode), firstLsn, bytes: header.baseLength, salt, nextLsn: firstLsn };
 }
 

@@ -67,6 +67,8 @@ export interface WalPosition {
   readonly bytes: number;
   readonly salt: number;
   readonly nextLsn: Lsn;
+  /** Of the newest time that the log has; 0 when it has none. */
+  readonly lastStamp: number;
 }
 
 /** Most bytes that are written (and synced) together, unless a single record is larger. */
@@ -107,7 +109,7 @@ export class WalWriter {
   /** Acknowledged, not yet synced, in LSN order. */
   #retained: RecordToWrite[] = [];
   #retainedBytes = 0;
-  #lastStamp = 0;
+  #lastStamp: number;
   #timer: { cancel(): void } | null = null;
   #running: Promise<void> | null = null;
   #healing: Promise<void> | null = null;
@@ -126,6 +128,7 @@ export class WalWriter {
     this.#position = at.bytes;
     this.#salt = at.salt;
     this.#nextLsn = at.nextLsn;
+    this.#lastStamp = at.lastStamp;
     this.#ackedLsn = this.#writtenLsn = this.#syncedLsn = at.nextLsn - 1;
   }
 
@@ -390,7 +393,7 @@ export class WalWriter {
   async #startFile(firstLsn: Lsn, records: readonly RecordToWrite[]): Promise<void> {
     this.#fence.assertHeld();
     this.#salt = newSalt(this.#env);
-    const body = this.#frames.frame(records, asLsn(firstLsn - 1), this.#salt);
+    const body = this.#frames.frame(withLastStamp(records, firstLsn, this.#lastStamp), asLsn(firstLsn - 1), this.#salt);
     const header = await createWalFile(this.#env, this.#dir, { salt: this.#salt, epoch: this.#fence.epoch, firstLsn, tag: this.#options.tag }, body.parts);
     this.#firstLsn = firstLsn;
     this.#position = header.baseLength;
@@ -418,6 +421,12 @@ export class WalWriter {
     // Their LSNs were never acknowledged: the next file begins below them and supersedes what got to the disk.
     this.#nextLsn = this.#ackedLsn + 1;
   }
+}
+
+/** A new file begins with the time that was written last: those before it may be gone when the next writer looks for it. */
+export function withLastStamp(records: readonly RecordToWrite[], firstLsn: Lsn, lastStamp: number): readonly RecordToWrite[] {
+  if (lastStamp === 0 || records[0]?.type === WAL_TYPE_TIME) return records;
+  return [{ lsn: firstLsn, type: WAL_TYPE_TIME, payload: encodeTime(lastStamp, 0) }, ...records];
 }
 
 export function newSalt(env: Env): number {

@@ -7,6 +7,7 @@ import { PassThrough } from 'node:stream';
 import { test } from 'node:test';
 import { confirm } from '../../client/cli/confirm.ts';
 import { exitCodeOf } from '../../client/cli/exit-codes.ts';
+import { diskFinding } from '../../client/cli/commands/doctor.ts';
 import { bytes, duration, plural, table } from '../../client/cli/format.ts';
 import { renderProgress } from '../../client/cli/progress.ts';
 import type { DaemonStatus, IndexStatus, IndexSummary } from '../../daemon/protocol/types.ts';
@@ -243,9 +244,20 @@ test('[0.25] flush, verify and delete say what they did', async (t) => {
   const verify = await run(['verify', '--deep']);
   assert.equal(verify.code, 3);
   assert.equal(verify.stdout, 'pebble: damaged, 3 files, 2.0 KiB, 5.0 ms\n  seg-1.cairn at 77: checksum of the block\nMend it with: cairn repair pebble\n');
+  const lost = { file: 'seg-1.cairn', docs: 2, what: 'seg-1.cairn: 2 documents are lost', at: '2026-01-01T00:00:00.000Z' };
+  const answer = { index: 'pebble', ok: true, losses: [lost], state: 'degraded', reasons: [lost.what, 'a reason'], filesChecked: 3, bytesChecked: 2048, damages: [], tookMs: 5 };
+  fake.answer('index/verify', () => answer);
+  const degraded = await run(['verify', 'pebble']);
+  assert.equal(degraded.code, 3, 'what is recorded as lost is no good news');
+  assert.match(degraded.stdout, /^pebble: degraded, no damage in what is there, 3 files, .*\n  seg-1\.cairn: 2 documents are lost\n  a reason\nPut back what is lost .*cairn repair pebble\n$/);
+  assert.equal((await run(['verify', 'pebble', '--json'])).code, 3);
+  fake.answer('index/verify', () => ({ ...answer, losses: [], state: 'ready', reasons: [] }));
+  assert.deepEqual(await run(['verify', 'pebble']).then(({ code, stdout }) => [code, stdout]), [0, 'pebble: no damage, 3 files, 2.0 KiB, 5.0 ms\n']);
   fake.answer('index/delete', ({ params }) => ({ index: 'pebble', purged: params['purge'] === true, keptAt: params['purge'] === true ? null : '/d/kept' }));
   assert.match((await run(['delete', 'pebble'])).stdout, /kept at \/d\/kept/);
   assert.equal((await run(['delete', 'pebble', '--purge', '--yes'])).stdout, 'pebble: deleted\n');
+  fake.answer('index/delete', () => ({ index: 'pebble', purged: true, keptAt: null, copies: 2, backups: null }));
+  assert.equal((await run(['delete', 'pebble', '--purge', '--yes'])).stdout, 'pebble: deleted, with 2 older copies of that name\n');
   assert.equal((await run(['delete', 'pebble', '--purge'], { tty: true, confirm: false })).code, 2);
   assert.equal((await run(['delete', 'pebble', '--purge'], { tty: true, confirm: true })).code, 0);
   fake.answer('index/delete', () => ({ index: 'pebble', purged: true, keptAt: null, backups: { count: 2, bytes: 2048, directories: ['/d/backups/pebble', '/d/archive/pebble'] } }));
@@ -318,6 +330,29 @@ test('[6.13] doctor finds open directories, damaged indexes and an answering dae
   assert.equal(findings.find((finding) => finding.check === 'daemon')?.level, 'ok');
   const index = findings.find((finding) => finding.check === 'index pebble');
   assert.deepEqual([index?.level, index?.detail], ['problem', 'degraded; 1 segment quarantined']);
+});
+
+test('[6.13] doctor names backups that cannot be read, and a list that cannot be had', async (t) => {
+  const { fake, run, dir } = await harness(t);
+  fake.answer('daemon/status', () => ({ ...STATUS, indexes: [] }));
+  mkdirSync(join(dir, 'data'), { recursive: true, mode: 0o700 });
+  const bad = { index: 'pebble', id: 'x', path: '/d/backups/pebble/x', code: 'CORRUPT', reason: 'backup.json is missing' };
+  fake.answer('backup/list', () => ({ backups: [], unreadable: [bad], diskBytes: 0 }));
+  const { code, stdout } = await run(['doctor']);
+  assert.equal(code, 3);
+  assert.match(stdout, /problem  backup of pebble: \/d\/backups\/pebble\/x cannot be read: CORRUPT: backup\.json is missing\n +See all with: cairn backup list/);
+  fake.answer('backup/list', () => {
+    throw new WireError('IO', 'the disk with them is away');
+  });
+  assert.match((await run(['doctor'])).stdout, /warning  backups: they cannot be listed: the disk with them is away/);
+});
+
+test('[6.13] a full disk is a problem and comes with what to do, little space a warning', () => {
+  const [full, little, enough] = [0, 500 << 20, 2 ** 31].map((free) => diskFinding(free, '/d'));
+  assert.deepEqual([full?.level, little?.level, enough?.level], ['problem', 'warning', 'ok']);
+  assert.match(`${full?.detail}\n${full?.hint}`, /^0 B free: the disk is full\..*\nFree space on the file system of \/d;.*cairn backup prune.*cairn delete --purge/);
+  assert.match(little?.hint ?? '', /cairn backup prune/);
+  assert.equal(enough?.hint, undefined);
 });
 
 test('numbers as text', () => {

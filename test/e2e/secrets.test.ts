@@ -104,11 +104,15 @@ describe('secrets', () => {
     assert.equal(lstatSync(sandbox.dataDir).mode & 0o777, 0o700);
   });
 
-  test('[C.11] a file that turns out to be secret leaves the index at once, and with a purge everything but backups', async () => {
+  test('[C.11] a file that turns out to be secret leaves the index at once, and with a purge everything of that name but backups', async () => {
     const path = join(root, 'src/private-notes.txt');
     writeFileSync(path, 'the walrus word is tusktusk\n');
     await sandbox.json(['index', root, '--wait']);
     assert.equal((await sandbox.run(['grep', 'tusktusk', '--root', root, '--json'])).code, 0);
+    // What was kept aside under that name holds it too.
+    await sandbox.json(['delete', 'tree']);
+    assert.notDeepEqual(findings(['tusktusk'], stored()), []);
+    await sandbox.json(['index', root, '--wait', '--name', 'tree']);
     writeFileSync(join(root, '.cairnignore'), 'private-notes.txt\n');
     await sandbox.run(['search', 'walrus', '--root', root, '--fresh', '--json']);
     assert.equal((await sandbox.run(['grep', 'tusktusk', '--root', root, '--json'])).code, 1);

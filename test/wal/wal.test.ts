@@ -5,12 +5,12 @@ import { join } from 'node:path';
 import test from 'node:test';
 import type { Env } from '../../src/env/env.ts';
 import { nodeEnv } from '../../src/env/node-env.ts';
-import { WAL_HEADER_BYTES } from '../../src/format/constants.ts';
+import { WAL_HEADER_BYTES, WAL_TYPE_TIME } from '../../src/format/constants.ts';
 import { isCairnError } from '../../src/util/errors.ts';
 import { asLsn } from '../../src/util/ids.ts';
 import { crc32 } from '../../src/util/crc32.ts';
 import { openWal, type OpenedWal } from '../../src/wal/open-wal.ts';
-import { decodeWalHeader, encodeWalHeader } from '../../src/wal/record.ts';
+import { decodeTime, decodeWalHeader, encodeWalHeader } from '../../src/wal/record.ts';
 import { listWalFiles, trimWal, walDiskBytes } from '../../src/wal/wal-files.ts';
 import { replayWal } from '../../src/wal/wal-reader.ts';
 import type { WalSyncMode } from '../../src/wal/wal-writer.ts';
@@ -25,13 +25,13 @@ interface Log extends OpenedWal {
   readonly records: string[];
 }
 
-async function openLog(dir: string, options: { mode?: WalSyncMode; after?: number; maxFileBytes?: number; epoch?: number; mayCreate?: boolean; tag?: string | null; env?: Env } = {}): Promise<Log> {
+async function openLog(dir: string, options: { mode?: WalSyncMode; after?: number; maxFileBytes?: number; epoch?: number; mayCreate?: boolean; tag?: string | null; env?: Env; stampTimes?: boolean } = {}): Promise<Log> {
   const records: string[] = [];
   const opened = await openWal(options.env ?? env, dir, {
     after: asLsn(options.after ?? 0),
     tag: options.tag ?? null,
     fence: testLease(options.epoch ?? 1),
-    options: { syncMode: options.mode ?? 'always', syncIntervalMs: 5, maxFileBytes: options.maxFileBytes ?? 1 << 20 },
+    options: { syncMode: options.mode ?? 'always', syncIntervalMs: 5, maxFileBytes: options.maxFileBytes ?? 1 << 20, stampTimes: options.stampTimes ?? false },
     mayCreate: options.mayCreate ?? true,
     onRecord: (record) => void records.push(`${record.lsn}:${record.payload.toString()}`),
   });
@@ -319,4 +319,31 @@ test('[1.4] a header of layout 1 has no tag, whatever stands in its place', () =
   header.writeUInt32LE(1, 8);
   header.writeUInt32LE(crc32(header.subarray(0, 60)), 60);
   assert.equal(decodeWalHeader(header, 'x').tag, null);
+});
+
+test('[1.29] time stamps go on from the last one, whatever of the log is left, and never fall', async (t) => {
+  const dir = tempDir(t);
+  let now = 1_000_000;
+  const clocked = { ...env, clock: { ...env.clock, now: () => now } };
+  const stampsAfter = async (after: number): Promise<number[]> => {
+    const times: number[] = [];
+    await replayWal(env, dir, { after: asLsn(after), tag: null, onMark: ({ type, payload }) => void (type === WAL_TYPE_TIME && times.push(decodeTime(payload, dir).time)) }, () => undefined);
+    return times;
+  };
+  for (let lsn = 1; lsn <= 12; lsn++) {
+    // Reopened as a file in use, as an empty one after a rotation, sealed, trimmed, and once without stamps.
+    const log = await openLog(dir, { env: clocked, stampTimes: lsn !== 6, after: lsn - 1 });
+    await put(log, `b${lsn}`);
+    if (lsn % 3 === 0) await log.writer.rotate();
+    if (lsn % 4 === 0) await trimWal(env, dir, asLsn(lsn));
+    await log.writer.close();
+    assert.deepEqual(new Set(await stampsAfter(lsn)), new Set([1_000_000]), `at LSN ${lsn}`);
+    now -= 1000;
+  }
+  assert.equal(files(dir).length, 1, 'the files with the first times are gone');
+  now = 2_000_000;
+  const last = await openLog(dir, { env: clocked, stampTimes: true, after: 12 });
+  await put(last, 'later');
+  await last.writer.close();
+  assert.equal((await stampsAfter(12)).at(-1), 2_000_000);
 });

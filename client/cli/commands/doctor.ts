@@ -5,6 +5,7 @@ import type { Endpoint } from '../../../daemon/protocol/endpoint.ts';
 import { liveEndpoint, readRegistration } from '../../../daemon/protocol/endpoint.ts';
 import type { DaemonStatus } from '../../../daemon/protocol/types.ts';
 import { compareVersions } from '../../../daemon/protocol/versions.ts';
+import type { CairnClient } from '../../cairn-client.ts';
 import { endpointOf } from '../../connect-or-spawn.ts';
 import { ClientError, errnoOf } from '../../errors.ts';
 import { isOwnerAlive, readLockOwner } from '../../lock-owner.ts';
@@ -20,13 +21,15 @@ import type { Finding } from './doctor-storage.ts';
 
 /** Below this, indexing a larger tree is likely to fill the disk. */
 const LOW_DISK_BYTES = 1 << 30;
+/** Below this, saving a small change may fail already. */
+const FULL_DISK_BYTES = 16 << 20;
 /** Common default of small systems; a large tree needs more directories watched. */
 const LOW_WATCHES = 16_384;
 
 export async function doctorCommand(io: Io, options: CommonOptions & { readonly fix?: boolean | undefined }): Promise<ExitCode> {
   const endpoint = endpointOf({ env: io.env, dataDir: options.dataDir });
-  const { findings: answers, status } = await checkDaemon(io, options, endpoint);
-  const found = [...checkProgram(), ...checkDirectories(endpoint), ...checkStorage(endpoint, isOwnerAlive(readLockOwner(endpoint.lockDir))), ...checkSystem(endpoint), ...answers, ...(status === null ? [] : checkStatus(status))];
+  const { findings: answers, status, backups } = await checkDaemon(io, options, endpoint);
+  const found = [...checkProgram(), ...checkDirectories(endpoint), ...checkStorage(endpoint, isOwnerAlive(readLockOwner(endpoint.lockDir))), ...checkSystem(endpoint), ...answers, ...(status === null ? [] : checkStatus(status)), ...backups];
   const findings = found.map((finding) => (options.fix === true ? fixed(finding) : without(finding)));
   if (options.json === true) writeJson(io, { ok: findings.every((finding) => finding.level !== 'problem'), findings });
   else {
@@ -97,8 +100,7 @@ function checkSystem(endpoint: Endpoint): Finding[] {
   const findings: Finding[] = [];
   try {
     const { bavail, bsize } = statfsSync(existing(endpoint.dataDir));
-    const free = bavail * bsize;
-    findings.push({ check: 'disk', level: free < LOW_DISK_BYTES ? 'warning' : 'ok', detail: `${bytes(free)} free` });
+    findings.push(diskFinding(bavail * bsize, endpoint.dataDir));
   } catch (error) {
     findings.push({ check: 'disk', level: 'warning', detail: `free space is not known (${errnoOf(error)})` });
   }
@@ -108,6 +110,14 @@ function checkSystem(endpoint: Endpoint): Finding[] {
     findings.push({ check: 'file watches', level: watches < LOW_WATCHES ? 'warning' : 'ok', detail: `${count(watches)} allowed per user`, ...(watches < LOW_WATCHES ? { hint } : {}) });
   }
   return findings;
+}
+
+export function diskFinding(free: number, dataDir: string): Finding {
+  const detail = `${bytes(free)} free`;
+  if (free >= LOW_DISK_BYTES) return { check: 'disk', level: 'ok', detail };
+  const hint = 'What cairn itself can give back: old backups (cairn backup prune) and indexes that nobody needs (cairn list, cairn delete --purge).';
+  if (free >= FULL_DISK_BYTES) return { check: 'disk', level: 'warning', detail: `${detail}; indexing a large tree may fill it`, hint };
+  return { check: 'disk', level: 'problem', detail: `${detail}: the disk is full. Searches go on, changes cannot be saved`, hint: `Free space on the file system of ${dataDir}; saving goes on by itself then. ${hint}` };
 }
 
 function existing(path: string): string {
@@ -124,22 +134,41 @@ function readNumber(path: string): number | null {
   }
 }
 
-async function checkDaemon(io: Io, options: CommonOptions, endpoint: Endpoint): Promise<{ readonly findings: Finding[]; readonly status: DaemonStatus | null }> {
+interface DaemonCheck {
+  readonly findings: readonly Finding[];
+  readonly status: DaemonStatus | null;
+  readonly backups: readonly Finding[];
+}
+
+async function checkDaemon(io: Io, options: CommonOptions, endpoint: Endpoint): Promise<DaemonCheck> {
   const owner = readLockOwner(endpoint.lockDir);
   const alive = isOwnerAlive(owner);
   const lock: Finding = { check: 'lock', level: 'ok', detail: owner === null ? 'free' : `${alive ? 'held' : 'left'} by pid ${owner.pid}, epoch ${owner.epoch}, version ${owner.version}${alive ? '' : ' (gone)'}` };
   try {
-    const status = await withClient(io, options, (client) => client.status({ signal: io.signal }), { spawn: 'never' });
+    const { status, backups } = await withClient(io, options, async (client) => ({ status: await client.status({ signal: io.signal }), backups: await checkBackups(client, io) }), { spawn: 'never' });
     const skew = compareVersions(clientVersion(), status.version);
     const detail = `pid ${status.pid}, version ${status.version}, epoch ${status.epoch}`;
-    return { status, findings: [lock, { check: 'daemon', level: skew === 0 ? 'ok' : 'warning', detail, ...(skew > 0 ? { hint: 'It is older than this command; replace it with: cairn daemon restart' } : {}) }] };
+    return { status, backups, findings: [lock, { check: 'daemon', level: skew === 0 ? 'ok' : 'warning', detail, ...(skew > 0 ? { hint: 'It is older than this command; replace it with: cairn daemon restart' } : {}) }] };
   } catch (error) {
     if (!(error instanceof ClientError) || error.code === 'CANCELLED') throw error;
     if (!alive && error.code === 'DAEMON_UNREACHABLE') {
       const crashed = readRegistration(endpoint) === null ? '' : '; the last one did not end in an orderly way';
-      return { status: null, findings: [lock, { check: 'daemon', level: 'ok', detail: `not running${crashed}`, hint: 'It starts by itself; or run: cairn daemon start' }] };
+      return { status: null, backups: [], findings: [lock, { check: 'daemon', level: 'ok', detail: `not running${crashed}`, hint: 'It starts by itself; or run: cairn daemon start' }] };
     }
-    return { status: null, findings: [lock, { check: 'daemon', level: 'problem', detail: error.message, ...(error.hint === undefined ? {} : { hint: error.hint }) }] };
+    return { status: null, backups: [], findings: [lock, { check: 'daemon', level: 'problem', detail: error.message, ...(error.hint === undefined ? {} : { hint: error.hint }) }] };
+  }
+}
+
+async function checkBackups(client: CairnClient, io: Io): Promise<Finding[]> {
+  try {
+    const { unreadable } = await client.listBackups({}, { signal: io.signal });
+    return unreadable.map(({ index, path, code, reason }): Finding => ({
+      check: `backup of ${oneLine(index)}`, level: 'problem', detail: `${path} cannot be read: ${code}: ${reason}`,
+      hint: 'See all with: cairn backup list. Copy it in whole again, or remove that directory.',
+    }));
+  } catch (error) {
+    if (!(error instanceof ClientError) || error.code === 'CANCELLED') throw error;
+    return [{ check: 'backups', level: 'warning', detail: `they cannot be listed: ${error.message}`, ...(error.hint === undefined ? {} : { hint: error.hint }) }];
   }
 }
 

@@ -67,14 +67,19 @@ export async function verifyCommand(io: Io, target: string | undefined, options:
     const progress = progressLine(io);
     const params = { ...(await targetRef(client, io, target, options)), ...(options.deep === true ? { deep: true } : {}) };
     const result = await client.verifyIndex(params, { signal: io.signal, onProgress: progress.update }).finally(progress.clear);
+    const losses = result.losses ?? []; // an older daemon does not tell
+    const isWhole = losses.length === 0 && result.state !== 'degraded';
     if (options.json === true) writeJson(io, result);
     else {
       const style = styleFor(io, options);
-      io.stdout.write(`${oneLine(result.index)}: ${result.ok ? style.good('no damage') : style.bad('damaged')}, ${plural(result.filesChecked, 'file')}, ${bytes(result.bytesChecked)}, ${duration(result.tookMs)}\n`);
+      const verdict = !result.ok ? style.bad('damaged') : isWhole ? style.good('no damage') : style.bad('degraded, no damage in what is there');
+      io.stdout.write(`${oneLine(result.index)}: ${verdict}, ${plural(result.filesChecked, 'file')}, ${bytes(result.bytesChecked)}, ${duration(result.tookMs)}\n`);
       for (const { file, offset, what } of result.damages) io.stdout.write(`  ${oneLine(file)}${offset === null ? '' : ` at ${offset}`}: ${oneLine(what)}\n`);
+      if (!isWhole) for (const line of new Set([...losses.map(({ what }) => what), ...(result.reasons ?? [])])) io.stdout.write(`  ${oneLine(line)}\n`);
       if (!result.ok) io.stdout.write(`Mend it with: cairn repair ${oneLine(result.index)}\n`);
+      else if (losses.length > 0) io.stdout.write(`Put back what is lost (index its tree, add the records again, or restore a backup), or give it up with: cairn repair ${oneLine(result.index)}\n`);
     }
-    return result.ok ? EXIT.ok : EXIT.damaged;
+    return result.ok && isWhole ? EXIT.ok : EXIT.damaged;
   });
 }
 
@@ -98,7 +103,7 @@ export async function deleteCommand(io: Io, target: string | undefined, options:
     const result = await client.deleteIndex({ ...(await exactTargetRef(client, io, target, options)), ...(purge ? { purge } : {}), ...(withBackups ? { withBackups } : {}) }, { signal: io.signal });
     if (options.json === true) writeJson(io, result);
     else {
-      io.stdout.write(`${oneLine(result.index)}: ${result.purged ? 'deleted' : `deleted; its data are kept at ${oneLine(result.keptAt ?? '')}`}\n`);
+      io.stdout.write(`${oneLine(result.index)}: ${result.purged ? `deleted${older(result.copies)}` : `deleted; its data are kept at ${oneLine(result.keptAt ?? '')}`}\n`);
       if (result.backups != null) {
         const { count: backups, bytes: size, directories } = result.backups;
         io.stdout.write(`${plural(backups, 'backup')} and archived log (${bytes(size)}) are kept in ${directories.map(oneLine).join(' and ')}\nThey hold its content. To remove them too: cairn delete --purge --with-backups --index ${oneLine(result.index)}\n`);
@@ -108,7 +113,12 @@ export async function deleteCommand(io: Io, target: string | undefined, options:
   });
 }
 
+/** An older daemon does not tell, and leaves them. */
+function older(copies: number | undefined): string {
+  return copies === undefined || copies === 0 ? '' : `, with ${count(copies)} older ${copies === 1 ? 'copy' : 'copies'} of that name`;
+}
+
 async function mayPurge(io: Io, name: string, withBackups: boolean): Promise<boolean> {
-  if (io.stdout.isTTY && io.stderr.isTTY) return io.confirm(`Remove all data${withBackups ? ' and all backups' : ''} of ${oneLine(name)}? [y/N] `);
+  if (io.stdout.isTTY && io.stderr.isTTY) return io.confirm(`Remove all data${withBackups ? ' and all backups' : ''} of ${oneLine(name)}, also those that were kept aside under that name before? [y/N] `);
   throw new ClientError('INVALID_ARGUMENT', 'removing data needs a confirmation', { hint: 'Add --yes' });
 }

@@ -157,7 +157,7 @@ describe('backup/*', () => {
     assert.equal((await daemon.error('index/delete', { ...ref, withBackups: true })).data.code, 'INVALID_ARGUMENT');
     const { backups } = await daemon.call('index/delete', { ...ref, purge: true });
     assert.ok(backups !== null && backups.count >= 1 && backups.bytes > 0 && backups.directories.every((path) => existsSync(path)), JSON.stringify(backups));
-    assert.deepEqual(await daemon.call('index/delete', { ...ref, purge: true, withBackups: true }), { index: 'pebble', purged: true, keptAt: null, backups: null });
+    assert.deepEqual(await daemon.call('index/delete', { ...ref, purge: true, withBackups: true }), { index: 'pebble', purged: true, keptAt: null, copies: 0, backups: null });
     assert.ok(backups.directories.every((path) => !existsSync(path)));
     assert.equal((await daemon.error('index/delete', { ...ref, purge: true, withBackups: true })).data.code, 'NOT_FOUND');
   });

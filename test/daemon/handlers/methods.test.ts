@@ -446,7 +446,10 @@ describe('methods', () => {
         root: daemon.root,
         purge: true,
       });
-      assert.deepEqual(purged, { index: 'pebble', purged: true, keptAt: null, backups: null });
+      assert.deepEqual(purged, { index: 'pebble', purged: true, keptAt: null, copies: 0, backups: null });
+      assert.deepEqual(await daemon.call('index/delete', { index: 'plain-one', purge: true }), { index: 'plain-one', purged: true, keptAt: null, copies: 1, backups: null });
+      assert.equal(existsSync(kept.keptAt), false, 'also of an index that is gone');
+      assert.equal((await daemon.error('index/delete', { index: 'plain-one', purge: true })).data.code, 'NOT_FOUND');
       assert.deepEqual((await daemon.call('index/list', {})).indexes, []);
     });
 

@@ -1,7 +1,9 @@
 // vectors/*: put, read back to the bit, search as brute force does, page through, delete, and all index methods on a vector index.
 import assert from 'node:assert/strict';
+import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import type { MethodName } from '../../../daemon/protocol/methods.ts';
+import { flipByte, sectionOffset, segmentFiles } from '../../support/damage.ts';
 import { checkLeaks } from '../../support/leaks.ts';
 import { seededRandom, testSeed } from '../../support/random.ts';
 import { Composed } from './composed.ts';
@@ -11,6 +13,8 @@ checkLeaks();
 const seed = testSeed(5);
 const random = seededRandom(seed);
 const DIMENSION = 16;
+/** Tag of the section of exact vectors. */
+const VECTORS = 32;
 let daemon: Composed;
 
 const numbers = (): number[] => Array.from(Float32Array.from({ length: DIMENSION }, () => random() - 0.5));
@@ -89,6 +93,25 @@ describe(`vector indexes (seed ${seed})`, () => {
     assert.deepEqual([inspected.docs, inspected.vectors, inspected.metadata['distanceMetric'], inspected.metadata['dimension']], [500, 500, 'dot', DIMENSION]);
     assert.deepEqual((await daemon.call('index/verify', { index: 'notes', deep: true })).damages, []);
     assert.equal((await daemon.error('index/rebuild', { index: 'notes', wait: true })).data.code, 'UNSUPPORTED');
+  });
+
+  test('[6.13] verify names what earlier damage took until it is given up: the files that are left are right, the index is not whole', async () => {
+    await daemon.call('index/create', { kind: 'vector', name: 'hurt', dimension: DIMENSION });
+    await daemon.call('vectors/put', { index: 'hurt', records: [{ id: 'a', vector: numbers() }, { id: 'b', vector: numbers() }] });
+    await daemon.call('index/flush', { index: 'hurt' });
+    const dir = join(daemon.dir, 'data', 'indexes', 'hurt');
+    const [victim = ''] = segmentFiles(dir);
+    flipByte(join(dir, victim), (await sectionOffset(join(dir, victim), VECTORS)) + 3);
+    assert.deepEqual((await daemon.call('index/verify', { index: 'hurt' })).losses, []);
+    assert.equal((await daemon.call('index/repair', { index: 'hurt', dryRun: true })).actions[0]?.kind, 'quarantine-segment');
+    await daemon.call('vectors/get', { index: 'hurt', ids: ['a', 'b'] });
+    const verified = await daemon.call('index/verify', { index: 'hurt', deep: true });
+    assert.deepEqual([verified.ok, verified.state], [true, 'degraded']);
+    assert.deepEqual(verified.losses.map(({ file, docs }) => [file, docs]), [[victim, 2]]);
+    assert.match(verified.losses[0]?.what ?? '', /2 documents are lost/);
+    await daemon.call('index/repair', { index: 'hurt' });
+    const after = await daemon.call('index/verify', { index: 'hurt', deep: true });
+    assert.deepEqual([after.ok, after.state, after.losses], [true, 'ready', []]);
   });
 
   test('[1.72] what does not fit is refused by name, and nothing of its batch is stored', async () => {
