@@ -44,3 +44,9 @@ export function neutralize(text: string): string {
 export function oneLine(text: string): string {
   return neutralize(text).replace(/[\n\t]/g, (c) => (c === '\n' ? '\u240a' : '\u2409'));
 }
+
+/** One damage that verify found, on one line: the place, and what is wrong there without the place again. */
+export function damageLine({ file, offset, what }: { readonly file: string; readonly offset: number | null; readonly what: string }): string {
+  const said = what.startsWith(`${file}: `) ? what.slice(file.length + 2) : what;
+  return `  ${oneLine(file)}${offset === null || new RegExp(`\\boffset ${offset}\\b`).test(said) ? '' : ` at ${offset}`}: ${oneLine(said)}\n`;
+}

@@ -48,10 +48,10 @@ test('[1.28] backup verify: exit code 3 and the place of each damage', async (t)
   fake.answer('backup/verify', () => VERIFIED);
   assert.deepEqual(await run(['backup', 'verify', 'pebble', '--backup', ID]), { code: 0, stdout: `pebble: backup ${ID}: no damage, 7 files, 4.8 MiB, 9.0 ms\n`, stderr: '' });
   assert.deepEqual(paramsOf(fake), { index: 'pebble', backup: ID });
-  fake.answer('backup/verify', () => ({ ...VERIFIED, ok: false, damages: [{ file: '/d/seg.cairn', offset: 4096, what: 'section 3 fails its checksum' }] }));
+  fake.answer('backup/verify', () => ({ ...VERIFIED, ok: false, damages: [{ file: '/d/seg.cairn', offset: 4096, what: 'section 3 fails its checksum' }, { file: '/d/seg.cairn', offset: 64, what: '/d/seg.cairn: section 4 fails its checksum at offset 64' }] }));
   const damaged = await run(['backup', 'verify', 'pebble']);
   assert.equal(damaged.code, 3);
-  assert.match(damaged.stdout, /damaged, .*\n {2}\/d\/seg\.cairn at 4096: section 3 fails its checksum\n/);
+  assert.match(damaged.stdout, /damaged, .*\n {2}\/d\/seg\.cairn at 4096: section 3 fails its checksum\n {2}\/d\/seg\.cairn: section 4 fails its checksum at offset 64\n/);
 });
 
 test('[1.30] backup restore asks before it replaces, and passes every option on', async (t) => {

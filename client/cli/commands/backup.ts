@@ -7,7 +7,7 @@ import { bytes, count, duration, plural, table } from '../format.ts';
 import { withClient, writeJson } from '../io.ts';
 import type { CommonOptions, Io } from '../io.ts';
 import { progressLine } from '../progress.ts';
-import { oneLine, styleFor } from '../style.ts';
+import { damageLine, oneLine, styleFor } from '../style.ts';
 import { targetRef } from '../target.ts';
 import type { TargetOptions } from '../target.ts';
 
@@ -49,7 +49,7 @@ export async function backupVerifyCommand(io: Io, target: string | undefined, op
     else {
       const style = styleFor(io, options);
       io.stdout.write(`${oneLine(result.index)}: backup ${oneLine(result.backup)}: ${result.ok ? style.good('no damage') : style.bad('damaged')}, ${plural(result.filesChecked, 'file')}, ${bytes(result.bytesChecked)}, ${duration(result.tookMs)}\n`);
-      for (const { file, offset, what } of result.damages) io.stdout.write(`  ${oneLine(file)}${offset === null ? '' : ` at ${offset}`}: ${oneLine(what)}\n`);
+      for (const damage of result.damages) io.stdout.write(damageLine(damage));
     }
     return result.ok ? EXIT.ok : EXIT.damaged;
   });

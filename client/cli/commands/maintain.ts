@@ -6,7 +6,7 @@ import { bytes, count, duration, fields, plural, table } from '../format.ts';
 import { withClient, writeJson } from '../io.ts';
 import type { CommonOptions, Io } from '../io.ts';
 import { progressLine } from '../progress.ts';
-import { oneLine, styleFor } from '../style.ts';
+import { damageLine, oneLine, styleFor } from '../style.ts';
 import { exactTargetRef, targetRef } from '../target.ts';
 import type { TargetOptions } from '../target.ts';
 
@@ -74,7 +74,7 @@ export async function verifyCommand(io: Io, target: string | undefined, options:
       const style = styleFor(io, options);
       const verdict = !result.ok ? style.bad('damaged') : isWhole ? style.good('no damage') : style.bad('degraded, no damage in what is there');
       io.stdout.write(`${oneLine(result.index)}: ${verdict}, ${plural(result.filesChecked, 'file')}, ${bytes(result.bytesChecked)}, ${duration(result.tookMs)}\n`);
-      for (const { file, offset, what } of result.damages) io.stdout.write(`  ${oneLine(file)}${offset === null ? '' : ` at ${offset}`}: ${oneLine(what)}\n`);
+      for (const damage of result.damages) io.stdout.write(damageLine(damage));
       if (!isWhole) for (const line of new Set([...losses.map(({ what }) => what), ...(result.reasons ?? [])])) io.stdout.write(`  ${oneLine(line)}\n`);
       if (!result.ok) io.stdout.write(`Mend it with: cairn repair ${oneLine(result.index)}\n`);
       else if (losses.length > 0) io.stdout.write(`Put back what is lost (index its tree, add the records again, or restore a backup), or give it up with: cairn repair ${oneLine(result.index)}\n`);
