@@ -12,7 +12,7 @@ import { freeReserveIfScarce } from '../daemon/protocol/reserve.ts';
 import { ClientError, errnoOf, unreachable } from './errors.ts';
 import { isProcessAlive } from './lock-owner.ts';
 import { distrustDirectory } from './trust.ts';
-import { daemonEntry, daemonNode } from './version.ts';
+import { daemonEntry, daemonNode, WANTED_NODE } from './version.ts';
 
 export const SPAWN_INTERVAL_MS = 10_000;
 /** A start whose process lives is waited for so long: on a busy machine it may take more than the interval. */
@@ -65,7 +65,7 @@ export function spawnDaemon(options: SpawnOptions): Started | null {
   const entry = options.entry ?? daemonEntry();
   if (entry === null) throw unreachable('the daemon is not part of this installation', { retryable: false, hint: 'Build it with: npm run build' });
   const node = options.execPath ?? daemonNode();
-  if (node === null) throw unreachable(`the daemon needs Node.js 22.22 or newer, this is ${process.versions.node}`, { retryable: false, hint: 'Install it beside this package (npm install node@24), name one with `execPath`, or start the daemon with: cairn daemon start' });
+  if (node === null) throw unreachable(`the daemon needs Node.js ${WANTED_NODE.join('.')} or newer, this is ${process.versions.node}`, { retryable: false, hint: 'Install it beside this package (npm install node@24), name one with `execPath`, or start the daemon with: cairn daemon start' });
   prepare(endpoint);
   freeReserveIfScarce(endpoint.reserveFile);
   const stamp = join(endpoint.dataDir, 'run', 'started');

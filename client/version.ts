@@ -20,8 +20,8 @@ export function daemonEntry(): string | null {
   return find(inSources ? ['../daemon/main.ts'] : ['./daemon/main.js', '../daemon/main.js']);
 }
 
-/** What the daemon needs; as in client/bin/cairn.cjs, which must not need anything itself. */
-const WANTED_NODE = [22, 22] as const;
+/** The oldest Node that the daemon runs on; client/bin/cairn.cjs, which imports nothing, has the same. */
+export const WANTED_NODE = [22, 22] as const;
 
 /**
  * The Node to run the daemon with: this one, or, where this one is too old or no plain Node (an editor's), the one that was installed

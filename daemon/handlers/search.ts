@@ -1,6 +1,7 @@
 /** search/*: one snapshot per request, taken after an optional wait for freshness and released whatever happens. */
 import { grep, pathQueryText, projectTermsOf, search, searchSymbols, type Embedder, type Lane, type LaneReport, type SearchHit, type Snapshot, type SymbolHit } from '../../src/api.ts';
 import { messageOf } from '../errors.ts';
+import { DEFAULT_GREP_MATCHES } from '../protocol/limits.ts';
 import type * as Wire from '../protocol/types.ts';
 import { field, params } from '../rpc/schema.ts';
 import type { MethodGroup } from '../rpc/table.ts';
@@ -12,7 +13,6 @@ type SearchMethod = 'search/query' | 'search/grep' | 'search/symbols';
 
 const DEFAULT_LIMIT = 10;
 const DEFAULT_SYMBOLS = 50;
-const DEFAULT_MATCHES = 200;
 /** A grep that takes longer answers with what it has and says so. */
 const GREP_BUDGET_MS = 10_000;
 /** A chunk is a few dozen lines; one that is not is cut, so that an answer stays small. */
@@ -153,7 +153,7 @@ function toHit(hit: SearchHit): Wire.SearchHitWire {
 
 async function runGrep(owner: IndexOwner, request: Wire.GrepParams, started: number, signal: AbortSignal): Promise<Wire.GrepResult> {
   return withSnapshot(owner, async (snapshot) => {
-    const { pattern, regex = false, ignoreCase = false, word = false, context = 0, limit = DEFAULT_MATCHES } = request;
+    const { pattern, regex = false, ignoreCase = false, word = false, context = 0, limit = DEFAULT_GREP_MATCHES } = request;
     const engineRequest = { pattern, isRegex: regex, ignoreCase, wholeWord: word, context, limit, filters: toFilters(request), timeBudgetMs: GREP_BUDGET_MS };
     const found = await grep(snapshot, engineRequest, signal);
     const matches = found.matches.map(({ key, line, start, text, before, after }) => ({ path: key, line, column: start + 1, text, before, after }));

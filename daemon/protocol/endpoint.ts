@@ -136,8 +136,7 @@ function isRegistration(value: unknown): value is Registration {
 export function liveEndpoint(endpoint: Endpoint): { readonly socket: string; readonly tokenFile: string } {
   const registered = readRegistration(endpoint);
   const isOurs = registered !== null && basename(registered.socket) === socketName(endpoint.dataDir) && isSocket(registered.socket);
-  if (isOurs) return { socket: registered.socket, tokenFile: endpoint.tokenFile };
-  return { socket: endpoint.socket, tokenFile: endpoint.tokenFile };
+  return { socket: isOurs ? registered.socket : endpoint.socket, tokenFile: endpoint.tokenFile };
 }
 
 /** Resolves links of the part that exists; the same before and after the directory is made. */

@@ -16,5 +16,7 @@ export const MAX_CONNECTIONS = 256;
 export const MAX_BACKLOG_BYTES = 64 * 1024 * 1024;
 /** Nesting of a request body. */
 export const MAX_JSON_DEPTH = 64;
+/** Matches of search/grep where the request names no limit; a client that says "there are more" has to know it. */
+export const DEFAULT_GREP_MATCHES = 200;
 /** sun_path is 104 bytes on macOS and 108 on Linux, with a NUL; older Node versions truncate silently. */
 export const MAX_SOCKET_PATH_BYTES = 103;

@@ -9,6 +9,7 @@ import type { CairnClient } from '../../cairn-client.ts';
 import { endpointOf } from '../../connect-or-spawn.ts';
 import { ClientError, errnoOf } from '../../errors.ts';
 import { isOwnerAlive, readLockOwner } from '../../lock-owner.ts';
+import type { LockOwner } from '../../lock-owner.ts';
 import { clientVersion, daemonEntry } from '../../version.ts';
 import { EXIT } from '../exit-codes.ts';
 import type { ExitCode } from '../exit-codes.ts';
@@ -28,8 +29,12 @@ const LOW_WATCHES = 16_384;
 
 export async function doctorCommand(io: Io, options: CommonOptions & { readonly fix?: boolean | undefined }): Promise<ExitCode> {
   const endpoint = endpointOf({ env: io.env, dataDir: options.dataDir });
-  const { findings: answers, status, backups } = await checkDaemon(io, options, endpoint);
-  const found = [...checkProgram(), ...checkDirectories(endpoint), ...checkStorage(endpoint, isOwnerAlive(readLockOwner(endpoint.lockDir))), ...checkSystem(endpoint), ...answers, ...(status === null ? [] : checkStatus(status)), ...backups];
+  const owner = readLockOwner(endpoint.lockDir);
+  const isDaemonAlive = isOwnerAlive(owner);
+  const found = [
+    ...checkProgram(), ...checkDirectories(endpoint), ...checkStorage(endpoint, isDaemonAlive), ...checkSystem(endpoint),
+    lockFinding(owner, isDaemonAlive), ...(await checkDaemon(io, options, endpoint, isDaemonAlive)),
+  ];
   const findings = found.map((finding) => (options.fix === true ? fixed(finding) : without(finding)));
   if (options.json === true) writeJson(io, { ok: findings.every((finding) => finding.level !== 'problem'), findings });
   else {
@@ -39,7 +44,7 @@ export async function doctorCommand(io: Io, options: CommonOptions & { readonly 
       io.stdout.write(`${mark[level]}  ${check}: ${oneLine(detail)}\n${hint === undefined ? '' : `         ${oneLine(hint)}\n`}`);
     }
   }
-  if (answers.some((finding) => finding.level === 'problem')) return EXIT.unreachable;
+  if (findings.some((finding) => finding.check === 'daemon' && finding.level === 'problem')) return EXIT.unreachable;
   return findings.some((finding) => finding.level === 'problem') ? EXIT.damaged : EXIT.ok;
 }
 
@@ -134,29 +139,32 @@ function readNumber(path: string): number | null {
   }
 }
 
-interface DaemonCheck {
-  readonly findings: readonly Finding[];
-  readonly status: DaemonStatus | null;
-  readonly backups: readonly Finding[];
+function lockFinding(owner: LockOwner | null, isAlive: boolean): Finding {
+  const detail = owner === null ? 'free' : `${isAlive ? 'held' : 'left'} by pid ${owner.pid}, epoch ${owner.epoch}, version ${owner.version}${isAlive ? '' : ' (gone)'}`;
+  return { check: 'lock', level: 'ok', detail };
 }
 
-async function checkDaemon(io: Io, options: CommonOptions, endpoint: Endpoint): Promise<DaemonCheck> {
-  const owner = readLockOwner(endpoint.lockDir);
-  const alive = isOwnerAlive(owner);
-  const lock: Finding = { check: 'lock', level: 'ok', detail: owner === null ? 'free' : `${alive ? 'held' : 'left'} by pid ${owner.pid}, epoch ${owner.epoch}, version ${owner.version}${alive ? '' : ' (gone)'}` };
+/** Whether it answers (the finding `daemon`), and what it says of itself, its indexes and their backups. */
+async function checkDaemon(io: Io, options: CommonOptions, endpoint: Endpoint, isAlive: boolean): Promise<Finding[]> {
   try {
-    const { status, backups } = await withClient(io, options, async (client) => ({ status: await client.status({ signal: io.signal }), backups: await checkBackups(client, io) }), { spawn: 'never' });
-    const skew = compareVersions(clientVersion(), status.version);
-    const detail = `pid ${status.pid}, version ${status.version}, epoch ${status.epoch}`;
-    return { status, backups, findings: [lock, { check: 'daemon', level: skew === 0 ? 'ok' : 'warning', detail, ...(skew > 0 ? { hint: 'It is older than this command; replace it with: cairn daemon restart' } : {}) }] };
+    return await withClient(io, options, async (client) => {
+      const status = await client.status({ signal: io.signal });
+      return [versionFinding(status), ...checkStatus(status), ...(await checkBackups(client, io))];
+    }, { spawn: 'never' });
   } catch (error) {
     if (!(error instanceof ClientError) || error.code === 'CANCELLED') throw error;
-    if (!alive && error.code === 'DAEMON_UNREACHABLE') {
+    if (!isAlive && error.code === 'DAEMON_UNREACHABLE') {
       const crashed = readRegistration(endpoint) === null ? '' : '; the last one did not end in an orderly way';
-      return { status: null, backups: [], findings: [lock, { check: 'daemon', level: 'ok', detail: `not running${crashed}`, hint: 'It starts by itself; or run: cairn daemon start' }] };
+      return [{ check: 'daemon', level: 'ok', detail: `not running${crashed}`, hint: 'It starts by itself; or run: cairn daemon start' }];
     }
-    return { status: null, backups: [], findings: [lock, { check: 'daemon', level: 'problem', detail: error.message, ...(error.hint === undefined ? {} : { hint: error.hint }) }] };
+    return [{ check: 'daemon', level: 'problem', detail: error.message, ...(error.hint === undefined ? {} : { hint: error.hint }) }];
   }
+}
+
+function versionFinding(status: DaemonStatus): Finding {
+  const skew = compareVersions(clientVersion(), status.version);
+  const detail = `pid ${status.pid}, version ${status.version}, epoch ${status.epoch}`;
+  return { check: 'daemon', level: skew === 0 ? 'ok' : 'warning', detail, ...(skew > 0 ? { hint: 'It is older than this command; replace it with: cairn daemon restart' } : {}) };
 }
 
 async function checkBackups(client: CairnClient, io: Io): Promise<Finding[]> {

@@ -1,4 +1,5 @@
 /** cairn grep: literal or regular-expression search over the indexed files. */
+import { DEFAULT_GREP_MATCHES } from '../../../daemon/protocol/limits.ts';
 import type { ExitCode } from '../exit-codes.ts';
 import { plural } from '../format.ts';
 import { withClient, writeJson } from '../io.ts';
@@ -37,16 +38,13 @@ export async function grepCommand(io: Io, pattern: string, options: GrepOptions)
       const separator = (options.context ?? 0) > 0 ? '--\n' : '';
       const style = styleFor(io, options);
       io.stdout.write(result.matches.map((match) => renderMatch(match, style, marker(pattern, options))).join(separator));
-      const isAtLimit = result.truncated && result.matches.length >= (options.limit ?? DEFAULT_MATCHES);
+      const isAtLimit = result.truncated && result.matches.length >= (options.limit ?? DEFAULT_GREP_MATCHES);
       noteAnswer(io, options, isAtLimit ? 'there are more matches; raise --limit to see them' : answerNote(result.meta));
       if (result.matches.length === 0) io.stderr.write(`nothing found in ${plural(result.filesSearched, 'file')}\n`);
     }
     return outcome(result.matches.length, result.meta);
   }, { isRepeatable: true });
 }
-
-/** The daemon's own; an answer that ended before it says why. */
-const DEFAULT_MATCHES = 200;
 
 /** What to colour in a matching line. The daemon has its own matcher: an expression that JavaScript does not read is not coloured. */
 function marker(pattern: string, options: GrepOptions): RegExp | null {
