@@ -163,8 +163,10 @@ export class Maintenance {
   }
 
   async #cleanUp(): Promise<readonly string[]> {
-    const { env, dir, walDir, wal } = this.#context;
+    const { env, dir, walDir, wal, opener } = this.#context;
     let removed: readonly string[] = [];
+    // What the last turn put out of use goes now, however long its descriptors take to close.
+    await opener.settled();
     try {
       const done = await cleanUp(this.#context);
       removed = done.removed;

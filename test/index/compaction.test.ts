@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { readdirSync } from 'node:fs';
 import { test } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { encodeDoc } from '../../src/format/doc-codec.ts';
 import type { DurableIndex } from '../../src/index/types.ts';
 import { CairnError } from '../../src/util/errors.ts';
@@ -39,6 +40,22 @@ test('[1.19] [2.14] compaction merges segments, keeps the newest versions and dr
   await testIndex.reopen();
   assert.deepEqual(versions(testIndex.index), expected);
   assert.deepEqual((await testIndex.index.verify({ deep: true })).damages, []);
+});
+
+test('[2.14] files of merged segments go with the compaction, however long their descriptors take to close', async (t) => {
+  const { index, env, dir } = await newTestIndex(t, { options: { compactionFanIn: 2 } });
+  const open = env.open;
+  env.open = async (path, mode) => {
+    const file = await open(path, mode);
+    return mode === 'read' && path.endsWith('.cairn') ? { ...file, close: () => sleep(300).then(() => file.close()) } : file;
+  };
+  await commit(index, { a: 1 });
+  await index.persist('1');
+  await commit(index, { b: 1 });
+  await index.persist('2');
+  await index.compact();
+  assert.equal(segmentFiles(dir).length, 1);
+  assert.ok(index.stats().diskBytes < 20_000, `${index.stats().diskBytes} bytes`);
 });
 
 test('[1.61] a snapshot keeps reading the merged segments; their files go when it is released', async (t) => {
