@@ -148,7 +148,9 @@ test('a creation that fails leaves nothing in the way of the next one', async (t
 
 test('updateMetadata is atomic and survives a restart', async (t) => {
   const dataDir = tempDir(t);
-  const engine = await openEngine(t, dataDir);
+  const real = nodeEnv();
+  let now = Date.UTC(2026, 0, 1);
+  const engine = await openEngine(t, dataDir, { env: { ...real, clock: { ...real.clock, now: () => ++now } } });
   const index = await engine.create({ name: 'x', ...CODE });
   await index.updateMetadata({ sourceRoot: '/elsewhere', contentVersions: { chunker: 2, tokenizer: 3 } });
   await assert.rejects(index.updateMetadata({ name: 'Not A Name' }), { code: 'INVALID_ARGUMENT' });
@@ -157,7 +159,7 @@ test('updateMetadata is atomic and survives a restart', async (t) => {
   const { metadata } = await engine.get('x');
   assert.equal(metadata.sourceRoot, '/elsewhere');
   assert.deepEqual(metadata.contentVersions, { chunker: 2, tokenizer: 3 });
-  assert.ok(metadata.modifiedAt >= metadata.createdAt);
+  assert.ok(metadata.modifiedAt > metadata.createdAt, 'by the clock of this test');
 });
 
 test('memory figures count each index and give it back', async (t) => {

@@ -15,6 +15,7 @@ import { listWalFiles, trimWal, walDiskBytes } from '../../src/wal/wal-files.ts'
 import { replayWal } from '../../src/wal/wal-reader.ts';
 import type { WalSyncMode } from '../../src/wal/wal-writer.ts';
 import { testLease } from '../support/fence.ts';
+import { until } from '../support/cli.ts';
 import { checkLeaks } from '../support/leaks.ts';
 import { tempDir } from '../support/temp-dir.ts';
 
@@ -99,7 +100,7 @@ for (const mode of ['always', 'interval', 'off'] as const) {
 test('[1.40] sync mode interval syncs by itself', async (t) => {
   const log = await openLog(tempDir(t), { mode: 'interval' });
   await put(log, 'x');
-  while (log.writer.syncedLsn < 1) await new Promise((resolve) => setTimeout(resolve, 2));
+  await until(() => log.writer.syncedLsn === 1, 'the timer has synced');
   assert.equal(log.writer.counters().syncs, 1);
   await log.writer.close();
 });
