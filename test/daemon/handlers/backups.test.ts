@@ -46,7 +46,7 @@ describe('backup/*', () => {
     await daemon.call('index/open', { root: daemon.root, wait: true });
     await daemon.call('index/flush', ref);
     const { backup } = await daemon.call('backup/create', ref);
-    daemon.write({ 'src/extra.ts': 'export const newMarker = 2;\n' });
+    daemon.write({ 'src/extra.ts': 'export const newMarker = 22;\n' });
     await daemon.call('index/open', { root: daemon.root, wait: true });
     assert.deepEqual([await finds('oldMarker'), await finds('newMarker')], [false, true]);
     const copy = await daemon.call('backup/restore', { ...ref, backup: backup.id, as: 'then' });

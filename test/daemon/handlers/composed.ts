@@ -15,6 +15,7 @@ import { Dispatcher } from '../../../daemon/rpc/dispatcher.ts';
 import { WireFailure } from '../../../daemon/rpc/jsonrpc.ts';
 import { Metrics } from '../../../daemon/rpc/metrics.ts';
 import type { MethodTable, Session } from '../../../daemon/rpc/table.ts';
+import { PATIENCE_MS } from '../../support/cli.ts';
 
 export const TREE: Readonly<Record<string, string>> = {
   'src/wal/log-writer.ts': `import { crc32 } from './checksum';\n\n/** Frames a record of the write-ahead log: length, checksum, payload. */\nexport function frameRecord(payload: Uint8Array): Uint8Array {\n  return concat(crc32(payload), payload);\n}\n\nexport class LogWriter {\n  append(payload: Uint8Array): void {\n    this.write(frameRecord(payload));\n  }\n}\n`,
@@ -91,7 +92,7 @@ export class Composed {
     };
     const composition = await compose(core);
     const composed = new Composed(dir, core, composition, bugs, stops, async () => {
-      await composition.close({ persist: true, deadlineMs: 10_000 });
+      await composition.close({ persist: true, deadlineMs: PATIENCE_MS });
       await lock.lock.release();
       await rm(dir, { recursive: true, force: true });
     });

@@ -23,12 +23,13 @@ export interface Exit {
 
 export class DaemonProcess {
   readonly child: ChildProcess;
+  /** Its output is whole then. */
   readonly exited: Promise<Exit>;
   output = '';
 
   constructor(child: ChildProcess) {
     this.child = child;
-    this.exited = once(child, 'exit').then(([code, signal]) => ({ code: code as number | null, signal: signal as string | null }));
+    this.exited = once(child, 'close').then(([code, signal]) => ({ code: code as number | null, signal: signal as string | null }));
     child.stdout?.on('data', (data: Buffer) => { this.output += data.toString(); });
     child.stderr?.on('data', (data: Buffer) => { this.output += data.toString(); });
   }

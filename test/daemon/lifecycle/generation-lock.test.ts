@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { cpSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, utimesSync, writeFileSync } from 'node:fs';
+import { cpSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync, utimesSync, writeFileSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -196,11 +196,13 @@ test('the heartbeat notices a takeover by itself and never throws', async () => 
 test('a touched lock directory is not a lost lock', async () => {
   const result = await acquireLock(dir, { version: 'test', heartbeatMs: 1_000 });
   assert.ok(result.held);
-  const generation = join(dir, 'g0000000001');
-  utimesSync(generation, new Date(0), new Date(0));
+  const beat = (): number => statSync(join(dir, 'g0000000001')).mtimeMs;
   let lost = false;
   void result.lock.lost.then(() => { lost = true; });
-  await sleep(2_500);
+  utimesSync(join(dir, 'g0000000001'), new Date(0), new Date(0));
+  await until('the heart beats again', () => beat() !== 0);
+  const again = beat();
+  await until('and goes on', () => beat() !== again);
   assert.equal(lost, false);
   assert.ok(result.lock.isHeld());
   await result.lock.release();

@@ -14,7 +14,7 @@ import { Phase } from '../../../daemon/lifecycle/phase.ts';
 import { newToken, register, unregister, writeToken } from '../../../daemon/lifecycle/registration.ts';
 import { resolveEndpoint } from '../../../daemon/protocol/endpoint.ts';
 import { compareVersions } from '../../../daemon/protocol/versions.ts';
-import { until } from '../../support/cli.ts';
+import { PATIENCE_MS, until } from '../../support/cli.ts';
 import { checkLeaks } from '../../support/leaks.ts';
 import { tempDir } from '../../support/temp-dir.ts';
 
@@ -62,24 +62,36 @@ test('phases go forwards only and tell their listeners', () => {
   assert.equal(phase.state, 'stopped');
 });
 
-test('an idle daemon ends once, only after the whole time without clients and work', async () => {
+test('an idle daemon ends once, only after the whole time without clients and work', (t) => {
+  t.mock.timers.enable({ apis: ['setInterval'] });
   let busy = true;
   let ends = 0;
   const watch = new IdleWatch({ idleMs: 60, everyMs: 10, busy: () => busy, onIdle: () => { ends++; } });
   watch.start();
   watch.start();
-  const keepAlive = setInterval(() => undefined, 10); // the watch itself must not hold the process
-  await sleep(150);
+  t.mock.timers.tick(150);
   assert.equal(ends, 0, 'busy');
   busy = false;
-  while (ends === 0) await sleep(5);
-  await sleep(150);
+  t.mock.timers.tick(50);
+  assert.equal(ends, 0, 'not for the whole time');
+  watch.touch();
+  t.mock.timers.tick(50);
+  assert.equal(ends, 0, 'somebody was there between two looks');
+  t.mock.timers.tick(10);
   assert.equal(ends, 1);
-  clearInterval(keepAlive);
+  t.mock.timers.tick(150);
+  assert.equal(ends, 1);
   const never = new IdleWatch({ idleMs: null, everyMs: 1, busy: () => false, onIdle: () => assert.fail('never') });
   never.start();
-  await sleep(20);
+  t.mock.timers.tick(20);
   never.stop();
+});
+
+test('the watch for idleness does not keep a process alive', async () => {
+  const script = `const { IdleWatch } = await import(${JSON.stringify(new URL('../../../daemon/lifecycle/idle.ts', import.meta.url).href)});
+    new IdleWatch({ idleMs: 1e9, everyMs: 1e6, busy: () => false, onIdle: () => undefined }).start();`;
+  const child = spawn(process.execPath, ['--input-type=module', '-e', script], { stdio: ['ignore', 'inherit', 'inherit'], timeout: PATIENCE_MS });
+  assert.deepEqual(await once(child, 'exit'), [0, null]);
 });
 
 test('registration and token are private files, and are removed only by their own epoch', (t) => {
@@ -112,8 +124,7 @@ test('arguments', () => {
 test('event-loop delay is measured without the sampling distance', async () => {
   const delay = watchLoopDelay();
   await sleep(50);
-  const end = performance.now() + 80;
-  while (performance.now() < end);
+  Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 80); // the loop stands still at least so long
   await sleep(30);
   const { maxMs, p50Ms } = delay.read();
   assert.ok(maxMs > 30, `${maxMs}`);

@@ -88,7 +88,7 @@ export class RealDaemon {
     const owners = new OpenIndexes(engine, services, options.owners);
     let stopped: Promise<void> | null = null;
     const end = async (persist: boolean): Promise<void> => {
-      await owners.close({ persist, deadlineMs: 20_000 });
+      await owners.close({ persist, deadlineMs: PATIENCE_MS });
       await watcher?.close();
       await ingest.close();
       await engine.close();
