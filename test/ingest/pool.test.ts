@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
-import { closeSync, constants, openSync, rmSync, statSync, utimesSync, writeFileSync } from 'node:fs';
+import { closeSync, constants, existsSync, openSync, rmSync, statSync, utimesSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import test, { type TestContext } from 'node:test';
 import type { Embedder, VectorCache } from '../../src/embed/embedder.ts';
@@ -30,6 +30,9 @@ function indexed(result: IngestResult): Extract<IngestResult, { outcome: 'indexe
   assert.equal(result.outcome, 'indexed', JSON.stringify({ ...result, doc: null, stamp: null }));
   return result as Extract<IngestResult, { outcome: 'indexed' }>;
 }
+
+/** Without those that took the place of one that stood still: the machine may do that to any thread. */
+const firstStarts = ({ stats }: IngestPool): number => stats.started - stats.timeouts;
 
 const decode = (result: IngestResult): DocRecord => decodeDoc(indexed(result).doc);
 
@@ -121,7 +124,7 @@ test('[1.23] as many workers are started as configured, not more', async (t) => 
       await pool.ingest({ root, path, known: null });
       most = Math.max(most, pool.stats.workers);
     }));
-    assert.deepEqual([most, pool.stats.started], [workers, workers]);
+    assert.deepEqual([most, firstStarts(pool)], [workers, workers]);
   }
 });
 
@@ -228,11 +231,12 @@ test('a worker that cannot even be ended is left behind: its files go on, and cl
 
 test('cancel: before it starts, while it runs, and by closing', async (t) => {
   const root = makeTree(t, { 'hang.ts': 'let a;\n', 'a.ts': 'let b;\n' });
-  const pool = makePool(t, { workers: 1, workerEntry: FAULTY, fileTimeoutMs: 60_000 });
+  const pool = makePool(t, { workers: 1, workerEntry: FAULTY, fileTimeoutMs: 600_000 });
   await assert.rejects(pool.ingest({ root, path: 'a.ts', known: null }, AbortSignal.abort()), (error) => isCairnError(error, 'CANCELLED'));
   const abort = new AbortController();
   const running = pool.ingest({ root, path: 'hang.ts', known: null }, abort.signal);
-  setTimeout(() => abort.abort(), 100);
+  await until(() => existsSync(join(root, 'hang.ts.begun')), 'a worker is at it');
+  abort.abort();
   await assert.rejects(running, (error) => isCairnError(error, 'CANCELLED'));
   const waiting = pool.ingest({ root, path: 'a.ts', known: null });
   const closed = assert.rejects(waiting, (error) => isCairnError(error, 'CANCELLED'));
@@ -247,7 +251,7 @@ test('idle workers end, and come back when there is work', async (t) => {
   await pool.ingest({ root, path: 'a.ts', known: null });
   await until(() => pool.stats.workers === 0, 'the workers have ended');
   assert.equal((await pool.ingest({ root, path: 'a.ts', known: null })).outcome, 'indexed');
-  assert.equal(pool.stats.started, 2);
+  assert.equal(firstStarts(pool), 2);
 });
 
 test('many files: every request settles once, with its own path', async (t) => {

@@ -15,7 +15,7 @@ export type Files = Readonly<Record<string, string | Uint8Array>>;
 /** Canonical path of a new folder with `files`, removed when the test ends. */
 export function makeTree(t: TestContext, files: Files = {}): string {
   const root = realpathSync(mkdtempSync(join(tmpdir(), 'cairn-tree-')));
-  t.after(() => rmSync(root, { recursive: true, force: true }));
+  t.after(() => rmSync(root, { recursive: true, force: true, maxRetries: 10 }));
   writeFiles(root, files);
   return root;
 }
@@ -28,6 +28,7 @@ export function writeFiles(root: string, files: Files): void {
 }
 
 export function git(folder: string, ...args: readonly string[]): string {
-  const safe = ['-c', 'user.name=t', '-c', 'user.email=t@localhost', '-c', 'init.defaultBranch=main', '-c', 'protocol.file.allow=always', '-c', 'commit.gpgsign=false'];
-  return execFileSync('git', [...safe, ...args], { cwd: folder, env: TEST_ENVIRONMENT, encoding: 'utf8', stdio: ['ignore', 'pipe', 'pipe'] });
+  // Maintenance would go on in the background, in a tree that is being removed.
+  const settings = ['user.name=t', 'user.email=t@localhost', 'init.defaultBranch=main', 'protocol.file.allow=always', 'commit.gpgsign=false', 'gc.auto=0', 'maintenance.auto=false'];
+  return execFileSync('git', [...settings.flatMap((setting) => ['-c', setting]), ...args], { cwd: folder, env: TEST_ENVIRONMENT, encoding: 'utf8', stdio: ['ignore', 'pipe', 'pipe'] });
 }

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
+import { existsSync } from 'node:fs';
 import test, { type TestContext } from 'node:test';
 import { Worker } from 'node:worker_threads';
 import { NO_THREAD, ownThread, usageOf } from '../../src/ingest/thread-usage.ts';
@@ -7,7 +8,7 @@ import { until } from '../support/cli.ts';
 import { checkLeaks } from '../support/leaks.ts';
 
 checkLeaks();
-const notLinux = process.platform !== 'linux' && 'needs /proc';
+const notLinux = !existsSync('/proc/thread-self/stat') && 'needs /proc';
 
 /** A thread that says its number and then does `what`. */
 async function started(t: TestContext, what: string): Promise<number> {

@@ -1,6 +1,6 @@
 // The nearest records of a vector index: equal to scoring all of them, whatever the parts, and with few rows read.
 import assert from 'node:assert/strict';
-import { test } from 'node:test';
+import { test, type TestContext } from 'node:test';
 import { asEpoch, encodeVectorRecord, Engine, exactScore, nearest, type DurableIndex, type Metric } from '../../src/api.ts';
 import { checkLeaks } from '../support/leaks.ts';
 import { seededRandom, testSeed } from '../support/random.ts';
@@ -10,6 +10,14 @@ checkLeaks();
 
 const seed = testSeed(71);
 const METRICS: readonly Metric[] = ['cosine', 'dot', 'euclidean'];
+
+/** Closed before its directory goes: what is set up first is done first. */
+async function openEngine(t: TestContext): Promise<Engine> {
+  let engine: Engine | undefined;
+  t.after(() => engine?.close());
+  engine = await Engine.open({ dataDir: tempDir(t), lease: { epoch: asEpoch(1), assertHeld: () => undefined } });
+  return engine;
+}
 
 type Model = Map<string, Float32Array>;
 
@@ -36,8 +44,7 @@ for (const metric of METRICS) {
   test(`[2.1] [6.6] nearest by ${metric} equals brute force over memtable, segments, updates and deletes (seed ${seed})`, async (t) => {
     const random = seededRandom(seed);
     const dimension = 24;
-    const engine = await Engine.open({ dataDir: tempDir(t), lease: { epoch: asEpoch(1), assertHeld: () => undefined } });
-    t.after(() => engine.close());
+    const engine = await openEngine(t);
     const index = await engine.create({ name: 'v', kind: 'vector', dimension, distanceMetric: metric });
     const model: Model = new Map();
     const put = async (keys: readonly string[]): Promise<void> => {
@@ -63,8 +70,7 @@ for (const metric of METRICS) {
 
 test('vectors that codes cannot tell apart, and values at both ends of f32, are still ranked exactly', async (t) => {
   const random = seededRandom(seed + 1);
-  const engine = await Engine.open({ dataDir: tempDir(t), lease: { epoch: asEpoch(1), assertHeld: () => undefined } });
-  t.after(() => engine.close());
+  const engine = await openEngine(t);
   for (const metric of METRICS) {
     const index = await engine.create({ name: metric, kind: 'vector', dimension: 8, distanceMetric: metric });
     const model: Model = new Map();
@@ -81,8 +87,7 @@ test('vectors that codes cannot tell apart, and values at both ends of f32, are 
 
 test('few stored rows are read; a wrong dimension, zeros with cosine and a cancelled search are refused', async (t) => {
   const random = seededRandom(seed + 2);
-  const engine = await Engine.open({ dataDir: tempDir(t), lease: { epoch: asEpoch(1), assertHeld: () => undefined } });
-  t.after(() => engine.close());
+  const engine = await openEngine(t);
   const index = await engine.create({ name: 'v', kind: 'vector', dimension: 64 });
   await index.commit({ puts: Array.from({ length: 4000 }, (_, i) => encodeVectorRecord({ id: i, vector: randomVector(random, 64), payload: null })), deletes: [] });
   await index.persist('test');
@@ -92,6 +97,9 @@ test('few stored rows are read; a wrong dimension, zeros with cosine and a cance
   await assert.rejects(search(index, randomVector(random, 63), 10), { code: 'DIMENSION_MISMATCH' });
   await assert.rejects(search(index, new Float32Array(64), 10), { code: 'INVALID_ARGUMENT' });
   const snapshot = index.snapshot();
-  t.after(() => snapshot.release());
-  await assert.rejects(nearest(snapshot, { vector: randomVector(random, 64), metric: 'cosine', limit: 1 }, AbortSignal.abort()), { code: 'CANCELLED' });
+  try {
+    await assert.rejects(nearest(snapshot, { vector: randomVector(random, 64), metric: 'cosine', limit: 1 }, AbortSignal.abort()), { code: 'CANCELLED' });
+  } finally {
+    snapshot.release();
+  }
 });

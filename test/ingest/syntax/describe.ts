@@ -15,7 +15,8 @@ export function sharedParser(): Promise<TreeSitter> {
   return parser;
 }
 
-export async function analyze(path: string, content: string | Uint8Array, parseBudgetMs = 10_000): Promise<DocRecord> {
+/** By default without a limit that could be met: what a file becomes does not depend on the machine. */
+export async function analyze(path: string, content: string | Uint8Array, parseBudgetMs = 600_000): Promise<DocRecord> {
   const bytes = typeof content === 'string' ? Buffer.from(content) : content;
   return analyzeFile(path, bytes, STAMP, { parser: await sharedParser(), parseBudgetMs, plainReason: null });
 }

@@ -16,9 +16,10 @@ const PARSE_FOR_A_WHILE = `
   process.stdout.write(String(process.resourceUsage().maxRSS / 1024));
 `;
 
-test('parsing swift for a while stays below 500 MB', () => {
+test('parsing swift for a while stays far below a gigabyte', () => {
   const helper = new URL('./describe.ts', import.meta.url).href;
   const fixture = fileURLToPath(new URL('../../fixtures/polyglot/swift/Session.swift', import.meta.url));
   const peak = Number(execFileSync(process.execPath, ['--input-type=module', '-e', PARSE_FOR_A_WHILE, helper, fixture], { encoding: 'utf8' }));
-  assert.ok(peak > 50 && peak < 500, `${peak} MB`);
+  // 140 MB, and 1600 or more with that compiler.
+  assert.ok(peak > 0 && peak < 800, `${peak} MB`);
 });

@@ -9,7 +9,10 @@ const changed = new Set<string>();
 
 fs.openSync = (path, ...rest) => {
   const name = String(path);
-  if (name.endsWith('hang.ts')) for (;;);
+  if (name.endsWith('hang.ts')) {
+    fs.writeFileSync(`${name}.begun`, '');
+    for (;;);
+  }
   if (name.endsWith('crash-always.ts')) process.exit(3);
   if (name.endsWith('heap.ts')) for (const kept: number[][] = []; ; ) kept.push(new Array<number>(1_000_000).fill(kept.length));
   if (name.endsWith('crash-once.ts') && !fs.existsSync(`${name}.crashed`)) {
