@@ -131,9 +131,11 @@ test('[3.9] an index that cannot be opened is reported, the others serve', async
 });
 
 test('[6.14] idle indexes beyond the limit are closed, saved, and come back on demand', async (t) => {
-  const { daemon, owners } = await started(t, { owners: { maxOpen: 1, minIdleMs: 0, sweepMs: 50 } });
+  const { daemon, owners } = await started(t, { owners: { maxOpen: 1, minIdleMs: 0, sweepMs: 50 }, tuning: { follower: { degradedPeriodMs: 3_600_000 } } });
   const first = await owners.create({ root: treeAt(daemon, 'one') });
   await first.settled({ signal: never() });
+  await first.flush();
+  await until('nothing to be done in it', () => !owners.isBusy()); // else the other one may be closed in its place
   const second = await owners.create({ root: treeAt(daemon, 'two') });
   await second.settled({ signal: never() });
   await until('one index to be closed', () => owners.list().filter(({ owner }) => owner !== null).length === 1);
@@ -188,14 +190,18 @@ test('an index made with another embedder is not mixed: it serves what it has an
 
 test('[0.24] disk full while indexing: typed error, degraded, nothing lost, resumes by itself', async (t) => {
   const env = failingEnv(nodeEnv());
-  const { daemon, owners } = await started(t, { env, tuning: { scheduler: { blockedRetry: { minMs: 50, maxMs: 100 } }, persister: { retry: { minMs: 50, maxMs: 100 } } } });
+  const { daemon, running, owners } = await started(t, { env, tuning: { scheduler: { blockedRetry: { minMs: 50, maxMs: 100 } }, persister: { retry: { minMs: 50, maxMs: 100 } } } });
   for (let i = 0; i < 100; i++) daemon.write(`f${i}.ts`);
   let isFull = false;
   env.fail = (call, path) => {
     if (isFull && call === 'write' && path.includes('/wal/')) throw new CairnError('DISK_FULL', 'no space left', { retryable: true, hint: 'Free some disk space.' });
   };
+  const disk = Promise.withResolvers<void>();
+  const ingest = running.ingest.ingest.bind(running.ingest);
+  running.ingest.ingest = (request, options) => disk.promise.then(() => ingest(request, options));
   const owner = await owners.create({ root: daemon.root });
-  isFull = true; // no worker has finished a file yet
+  isFull = true;
+  disk.resolve(); // no file was read before
   await assert.rejects(owner.settled({ signal: never() }), (error: unknown) => code('DISK_FULL', 'POISONED')(error) && (error as CairnError).retryable);
   const { state, reasons, pendingFiles } = owner.status();
   assert.equal(state, 'degraded');
