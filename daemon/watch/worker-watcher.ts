@@ -3,9 +3,9 @@
  * that events may have been lost. Never blocks: what it sends is a message.
  */
 import { Worker } from 'node:worker_threads';
+import { endThread, startWatchdog } from '../../src/api.ts';
 import type { FromWorker, ToWorker, WorkerData } from './messages.ts';
 import type { RootWatchOptions } from './root-watch.ts';
-import { guardStart } from './start-guard.ts';
 import type { WatchEvent, WatchHandle, WatchListener, Watcher } from './watcher.ts';
 
 export interface WorkerWatcherOptions extends Partial<RootWatchOptions> {
@@ -32,8 +32,8 @@ interface Watched {
 const HEAP_MB = 512;
 /** For a worker that is told to end. */
 const CLOSE_MS = 3_000;
-/** A thread that hangs can often not be ended either; after this long it is left behind. */
-const ABANDON_MS = 2_000;
+/** For a worker that is told to leave a root alone. */
+const UNWATCH_MS = 2_000;
 /** Short-lived garbage of events; the default of 48 MB would be filled before it is looked at. */
 const YOUNG_MB = 4;
 
@@ -44,7 +44,7 @@ export class WorkerWatcher implements Watcher {
   readonly #watched = new Map<number, Watched>();
   #worker: Worker | null = null;
   #restartTimer: NodeJS.Timeout | null = null;
-  #stopGuard: () => void = () => undefined;
+  #stopWatchdog: () => void = () => undefined;
   #crashes = 0;
   #nextId = 1;
   #closing: Promise<void> | null = null;
@@ -88,27 +88,18 @@ export class WorkerWatcher implements Watcher {
     });
     worker.on('exit', () => this.#exited(worker, reason));
     // Threads that never begin, because they wait for each other in the runtime, have been seen.
-    this.#stopGuard = guardStart(startTimeoutMs, () => {
+    this.#stopWatchdog = startWatchdog(startTimeoutMs, () => {
       reason = new Error(`the watch worker has not begun after ${startTimeoutMs} ms`);
-      this.#leave(worker, () => this.#exited(worker, reason));
+      // It owns no data: also when it cannot be ended, nothing is lost.
+      void endThread(worker).then(() => this.#exited(worker, reason));
     });
     for (const { id, root } of this.#watched.values()) this.#send({ op: 'watch', id, root });
-  }
-
-  /** Ends the thread, or leaves it behind when it cannot be ended. It owns no data: nothing is lost. */
-  #leave(worker: Worker, left: () => void): void {
-    void worker.terminate();
-    const abandon = setTimeout(() => {
-      worker.unref();
-      left();
-    }, ABANDON_MS);
-    worker.once('exit', () => clearTimeout(abandon));
   }
 
   #exited(worker: Worker, reason: unknown): void {
     if (this.#worker !== worker) return;
     this.#worker = null;
-    this.#stopGuard();
+    this.#stopWatchdog();
     for (const watched of this.#watched.values()) watched.onClosed?.();
     if (this.#closing !== null) return;
     this.#crashes++;
@@ -124,7 +115,7 @@ export class WorkerWatcher implements Watcher {
   }
 
   #receive(message: FromWorker): void {
-    this.#stopGuard();
+    this.#stopWatchdog();
     if (message.op === 'begun') return;
     const watched = this.#watched.get(message.id);
     if (watched === undefined) return;
@@ -143,7 +134,7 @@ export class WorkerWatcher implements Watcher {
     if (!this.#watched.has(watched.id)) return Promise.resolve();
     return new Promise((resolve) => {
       // A worker that hangs must not keep an index from being closed; it says nothing to a listener that is gone.
-      const late = setTimeout(() => watched.onClosed?.(), ABANDON_MS);
+      const late = setTimeout(() => watched.onClosed?.(), UNWATCH_MS);
       watched.onClosed = (): void => {
         clearTimeout(late);
         this.#watched.delete(watched.id);
@@ -159,7 +150,7 @@ export class WorkerWatcher implements Watcher {
     const worker = this.#worker;
     if (worker !== null) {
       await new Promise<void>((resolve) => {
-        const force = setTimeout(() => this.#leave(worker, resolve), CLOSE_MS);
+        const force = setTimeout(() => void endThread(worker).then(resolve), CLOSE_MS);
         worker.once('exit', () => {
           clearTimeout(force);
           resolve();
@@ -167,7 +158,7 @@ export class WorkerWatcher implements Watcher {
         this.#send({ op: 'close' });
       });
     }
-    this.#stopGuard();
+    this.#stopWatchdog();
     this.#watched.clear();
   }
 

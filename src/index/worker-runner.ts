@@ -3,8 +3,9 @@
  * that dies fails its jobs with INTERNAL (nothing was published, so nothing is lost) and the next job starts a new one.
  */
 import { Worker } from 'node:worker_threads';
-import { nodeEnv } from '../env/node-env.ts';
+import { endThread } from '../util/end-thread.ts';
 import { CairnError, type ErrorCode } from '../util/errors.ts';
+import { startWatchdog } from '../util/watchdog.ts';
 import type { ResultOf, StorageJob, StorageRunner } from './storage-jobs.ts';
 
 export interface JobRequest {
@@ -45,7 +46,6 @@ export interface WorkerRunnerOptions {
 
 export class WorkerRunner implements StorageRunner {
   readonly #options: WorkerRunnerOptions;
-  readonly #clock = nodeEnv().clock;
   readonly #waiting = new Map<number, Waiting>();
   #worker: Worker | null = null;
   #nextId = 1;
@@ -66,27 +66,30 @@ export class WorkerRunner implements StorageRunner {
     });
   }
 
-  /** Ends the thread; a job that still runs fails and leaves at most a file that nobody names. */
+  /**
+   * Ends the thread; a job that still runs fails and leaves at most a file that nobody names. So it is also when the thread hangs in
+   * a system call and is left behind: no line of the job runs after that call.
+   */
   async close(): Promise<void> {
     this.#isClosed = true;
     const worker = this.#worker;
     this.#worker = null;
     this.#failAll('the engine was closed');
-    await worker?.terminate();
+    if (worker !== null) await endThread(worker);
   }
 
   #start(): Worker {
     const { entry = new URL(`./storage-worker${import.meta.url.slice(-3)}`, import.meta.url), startTimeoutMs = START_TIMEOUT_MS } = this.#options;
     const worker = new Worker(entry, { name: 'cairn-storage', resourceLimits: { maxYoungGenerationSizeMb: YOUNG_HEAP_MB } });
     worker.unref();
-    const late = this.#clock.setTimer(() => {
+    const stopWatchdog = startWatchdog(startTimeoutMs, () => {
       this.#lost(worker, new Error(`it was not ready after ${startTimeoutMs} ms`));
-      void worker.terminate();
-    }, startTimeoutMs);
-    worker.on('message', (reply: JobReply | typeof READY) => (reply === READY ? late.cancel() : this.#settle(worker, reply)));
+      void endThread(worker);
+    });
+    worker.on('message', (reply: JobReply | typeof READY) => (reply === READY ? stopWatchdog() : this.#settle(worker, reply)));
     worker.on('error', (error) => this.#lost(worker, error));
     worker.on('exit', () => {
-      late.cancel();
+      stopWatchdog();
       this.#lost(worker, null);
     });
     return worker;

@@ -5,6 +5,7 @@
 import { Worker } from 'node:worker_threads';
 import type { Embedder, VectorCache } from '../embed/embedder.ts';
 import { VECTOR_KEY_BYTES } from '../embed/vector-key.ts';
+import { endThread } from '../util/end-thread.ts';
 import type { IngestResult } from './types.ts';
 import { usageOf } from './thread-usage.ts';
 import { PULSE_FILE, PULSE_STEP, PULSE_THREAD, type FileJob, type FromWorker, type ToWorker, type WorkerEmbedding, type WorkerSetup } from './worker-protocol.ts';
@@ -43,8 +44,6 @@ const YOUNG_HEAP_MB = 8;
 const LOOKS = 10;
 /** Time in which the thread would run, but the machine does other things, counts so many times less. */
 const STARVED = 10;
-/** A thread that waits inside the runtime cannot be ended; after this long it is left behind, so that its files go on. */
-const ABANDON_MS = 2_000;
 
 export class WorkerHandle {
   readonly #options: WorkerHandleOptions;
@@ -62,7 +61,6 @@ export class WorkerHandle {
   #error: unknown = null;
   #watch: NodeJS.Timeout | null = null;
   #idle: NodeJS.Timeout | null = null;
-  #abandon: NodeJS.Timeout | null = null;
   #lastStep = -1;
   #lastFile = 0;
   #lastLook = 0;
@@ -230,8 +228,8 @@ export class WorkerHandle {
     this.#end = cause;
     this.#isRetiring = true;
     this.#stopWatch();
-    this.#abandon = setTimeout(() => this.#finish(), ABANDON_MS);
-    void this.#worker.terminate();
+    // Its files go on also when the thread cannot be ended.
+    void endThread(this.#worker).then(() => this.#finish());
   }
 
   #stopWatch(): void {
@@ -241,12 +239,10 @@ export class WorkerHandle {
     this.#idle = null;
   }
 
-  /** Once: at the exit of the thread, or when it has not ended in time. */
+  /** Once: at the exit of the thread, or when it was left behind. */
   #finish(): void {
     if (this.#isFinished) return;
     this.#isFinished = true;
-    if (this.#abandon !== null) clearTimeout(this.#abandon);
-    this.#worker.unref();
     this.#stopWatch();
     const cause = this.#end ?? 'crash';
     this.#end = cause;
