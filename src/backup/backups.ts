@@ -8,12 +8,13 @@ import { readMetadata } from '../index/index-directory.ts';
 import { timelineOf } from '../index/metadata.ts';
 import { Mutex } from '../index/mutex.ts';
 import type { DurableIndex } from '../index/types.ts';
+import { requireNotCancelled } from '../util/cancel.ts';
 import { CairnError, isCairnError } from '../util/errors.ts';
 import { listWalFiles } from '../wal/wal-files.ts';
 import type { BackupCause, BackupRecord } from './backup-record.ts';
 import { checkBackup, totalBytes, type BackupCheck } from './check.ts';
 import { bytesToRead, createBackup } from './create.ts';
-import { discard, makeDirectory, requireNotCancelled, type Watch } from './files.ts';
+import { discard, makeDirectory, type Watch } from './files.ts';
 import { locateBackup } from './foreign.ts';
 import type { BackupHost } from './host.ts';
 import { candidates, InodeSizes, newestGood, requireRules, type RetentionRules } from './prune.ts';
@@ -204,7 +205,7 @@ export class Backups {
     await makeRoot(this.#host);
     await this.#sweepLeftovers(name);
     const parent = (await this.#shelf(name)).at(-1) ?? null;
-    requireNotCancelled(watch.signal);
+    requireNotCancelled(watch.signal, 'the backup');
     // Before the pin: what is logged after that moment leads on from the backup.
     if (this.#host.options.archive) await this.#host.archive.begin(name);
     const pin = await index.pin();

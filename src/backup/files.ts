@@ -3,8 +3,9 @@ import type { Env } from '../env/env.ts';
 import { CONTAINER_FOOTER_BYTES } from '../format/constants.ts';
 import { readExactly } from '../format/container.ts';
 import { removeTree } from '../index/remove-tree.ts';
+import { requireNotCancelled } from '../util/cancel.ts';
 import { checksumHex, crc32 } from '../util/crc32.ts';
-import { CairnError, isCairnError } from '../util/errors.ts';
+import { isCairnError } from '../util/errors.ts';
 
 const PIECE_BYTES = 1 << 20;
 
@@ -13,10 +14,6 @@ export interface Watch {
   /** More bytes are done. */
   readonly advance: (bytes: number) => void;
   readonly signal: AbortSignal | undefined;
-}
-
-export function requireNotCancelled(signal: AbortSignal | undefined, what = 'the backup'): void {
-  if (signal?.aborted === true) throw new CairnError('CANCELLED', `${what} was cancelled`, { cause: signal.reason });
 }
 
 export interface FileSum {
@@ -36,7 +33,7 @@ export async function sumFile(env: Env, path: string, watch: Watch): Promise<Fil
     let crc = 0;
     let bodyCrc = 0;
     for (let at = 0; at < bytes; ) {
-      requireNotCancelled(watch.signal);
+      requireNotCancelled(watch.signal, 'the backup');
       const piece = await readExactly(file, at, Math.min(PIECE_BYTES, (at < bodyEnd ? bodyEnd : bytes) - at));
       crc = crc32(piece, crc);
       at += piece.length;

@@ -6,12 +6,12 @@ import { join } from 'node:path';
 import { linkOrCopy } from '../env/copy-file.ts';
 import type { Env } from '../env/env.ts';
 import { WAL_TYPE_TIME } from '../format/constants.ts';
+import { requireNotCancelled } from '../util/cancel.ts';
 import { CairnError, isCairnError } from '../util/errors.ts';
 import { asLsn, type Lsn } from '../util/ids.ts';
 import { decodeTime, type LogTag, type WalRecord } from '../wal/record.ts';
 import { isPassed, type WalFileInfo } from '../wal/wal-files.ts';
 import { replayWal } from '../wal/wal-reader.ts';
-import { requireNotCancelled } from './files.ts';
 
 /** Times that the files are listed again when one has moved (from the living index to the archive) before it was linked. */
 const MAX_LISTINGS = 10;

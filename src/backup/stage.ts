@@ -12,11 +12,12 @@ import { encodeMetadata } from '../index/metadata.ts';
 import type { IndexMetadata, WriterLease } from '../index/types.ts';
 import { currentFor, encodeCurrent } from '../manifest/current.ts';
 import { encodeManifest, filesOf, type Manifest } from '../manifest/manifest.ts';
+import { requireNotCancelled } from '../util/cancel.ts';
 import { asGeneration, asLsn, type Lsn } from '../util/ids.ts';
 import { openWal } from '../wal/open-wal.ts';
 import { replayWal } from '../wal/wal-reader.ts';
 import type { WalWriter } from '../wal/wal-writer.ts';
-import { makeDirectory, requireNotCancelled, type Watch } from './files.ts';
+import { makeDirectory, type Watch } from './files.ts';
 import type { GatheredLog } from './log-source.ts';
 
 export interface StagePlan {

@@ -1,7 +1,7 @@
 /** The built-in embedder: a static model behind the Embedder interface, and the texts that it wants to see. */
 import { setImmediate } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
-import { CairnError } from '../util/errors.ts';
+import { requireNotCancelled } from '../util/cancel.ts';
 import type { Embedder, EmbedderIdentity } from './embedder.ts';
 import { loadStaticModel } from './model-files.ts';
 import { StaticModel } from './static-model.ts';
@@ -45,7 +45,7 @@ export class StaticEmbedder implements Embedder {
         await setImmediate();
         sliceEnd = performance.now() + SLICE_MS;
       }
-      if (signal?.aborted === true) throw new CairnError('CANCELLED', 'embedding was cancelled', { cause: signal.reason });
+      requireNotCancelled(signal, 'embedding');
       vectors.push(this.embedText(text));
     }
     return vectors;

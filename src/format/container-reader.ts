@@ -3,6 +3,7 @@
  * file on request. Never trusts a length or an offset that was not checked against the file.
  */
 import type { EnvFile } from '../env/env.ts';
+import { requireNotCancelled } from '../util/cancel.ts';
 import { crc32 } from '../util/crc32.ts';
 import { CairnError } from '../util/errors.ts';
 import { CONTAINER_FOOTER_BYTES, CONTAINER_HEADER_BYTES, TOC_ENTRY_BYTES } from './constants.ts';
@@ -130,11 +131,11 @@ export class ContainerReader {
 
   /** Every byte of the file against its checksums; names the damaged section. Returns the bytes checked. */
   async verifyAll(signal?: AbortSignal): Promise<number> {
-    for (const section of this.sections) await this.#check(section, () => throwIfCancelled(signal));
+    for (const section of this.sections) await this.#check(section, () => requireNotCancelled(signal, 'the check'));
     const end = this.footer.fileLength - CONTAINER_FOOTER_BYTES;
     let crc = 0;
     for (let at = 0; at < end; at += PIECE_BYTES) {
-      throwIfCancelled(signal);
+      requireNotCancelled(signal, 'the check');
       crc = crc32(await readExactly(this.#file, at, Math.min(PIECE_BYTES, end - at)), crc);
     }
     if (crc !== this.footer.fileCrc) throw containerError(this.path, 0, 'the file fails its checksum outside of its sections');
@@ -154,8 +155,4 @@ export class ContainerReader {
   #damaged(section: SectionInfo): CairnError {
     return containerError(this.path, section.offset, `section ${section.tag} fails its checksum`);
   }
-}
-
-function throwIfCancelled(signal: AbortSignal | undefined): void {
-  if (signal?.aborted === true) throw new CairnError('CANCELLED', 'the check was cancelled', { cause: signal.reason });
 }

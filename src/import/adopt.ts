@@ -12,8 +12,8 @@ import type { Env } from '../env/env.ts';
 import { METADATA_FILE, parseFileName, WAL_DIRECTORY } from '../format/file-names.ts';
 import { readMetadata } from '../index/index-directory.ts';
 import { encodeMetadata, momentAfter, timelineOf, timeName } from '../index/metadata.ts';
-import { requireNotCancelled } from '../index/slices.ts';
 import type { DurableIndex, IndexMetadata } from '../index/types.ts';
+import { requireNotCancelled } from '../util/cancel.ts';
 import { CairnError, isCairnError } from '../util/errors.ts';
 import type { ImportHost } from './host.ts';
 import { factsOf, withGiven, type GivenFacts } from './known-facts.ts';
@@ -69,7 +69,7 @@ class Adoption {
       this.#requireFreeName(metadata.name);
       await writeFileAtomic(this.#env, staged, METADATA_FILE, encodeMetadata(metadata));
       const counts = await this.#check(staged);
-      requireNotCancelled(signal);
+      requireNotCancelled(signal, 'the import');
       await this.#host.publish(staged, metadata, { detail: path, replaces: this.#ownDirectory });
       return { name: metadata.name, kind: metadata.kind, ...counts, metadataFrom, warnings: this.#warnings, left: this.#left };
     } catch (error) {
@@ -96,7 +96,7 @@ class Adoption {
   async #copy(from: string, to: string): Promise<void> {
     await this.#env.mkdir(to);
     for (const name of await this.#env.readdir(from)) {
-      requireNotCancelled(this.#request.signal);
+      requireNotCancelled(this.#request.signal, 'the import');
       const source = join(from, name);
       const stat = await this.#env.stat(source);
       const kind = parseFileName(name)?.kind ?? null;

@@ -3,6 +3,8 @@ import { Worker } from 'node:worker_threads';
 import type { VectorCache } from '../embed/embedder.ts';
 import type { StaticEmbedder } from '../embed/static-embedder.ts';
 import { VECTOR_KEY_BYTES } from '../embed/vector-key.ts';
+import { cancelled } from '../util/cancel.ts';
+import { endThread } from '../util/end-thread.ts';
 import { CairnError } from '../util/errors.ts';
 import type { ForeignPlan, ForeignRequest } from './foreign.ts';
 import type { FromImportWorker, ImportBatch, ImportSetup, ToImportWorker } from './import-protocol.ts';
@@ -72,7 +74,7 @@ class Channel {
   readonly #worker: Worker;
   readonly #init: ForeignImportInit;
   readonly #queue: FromImportWorker[] = [];
-  readonly #onAbort = (): void => this.#fail(new CairnError('CANCELLED', 'the import was cancelled', { cause: this.#init.signal?.reason }));
+  readonly #onAbort = (): void => this.#fail(cancelled('the import', this.#init.signal));
   #waiting: PromiseWithResolvers<FromImportWorker> | null = null;
   #failure: unknown = null;
 
@@ -102,7 +104,7 @@ class Channel {
 
   async close(): Promise<void> {
     this.#init.signal?.removeEventListener('abort', this.#onAbort);
-    await this.#worker.terminate();
+    await endThread(this.#worker);
   }
 
   #onMessage(message: FromImportWorker): void {

@@ -1,7 +1,8 @@
 /** References between the rows of one part: nothing points outside, nothing is left over. Bytes are checked elsewhere (segment/verify.ts). [0.15] */
 import type { PartView } from './snapshot.ts';
+import { requireNotCancelled } from '../util/cancel.ts';
 import { CairnError, isCairnError } from '../util/errors.ts';
-import { requireNotCancelled, Slices } from './slices.ts';
+import { Slices } from './slices.ts';
 
 /** The problems found, as CORRUPT errors. */
 export async function* checkRows(view: PartView, dimension: number, signal?: AbortSignal): AsyncIterable<CairnError> {
@@ -20,7 +21,7 @@ export async function* checkRows(view: PartView, dimension: number, signal?: Abo
   if (part.vectors !== null && part.vectors.dimension !== dimension) yield wrong(`vectors of dimension ${part.vectors.dimension}, not ${dimension}`);
   for (let doc = 0; doc < view.docCount; doc++) {
     await slices.next();
-    requireNotCancelled(signal);
+    requireNotCancelled(signal, 'the check');
     yield* checkDoc(view, doc, wrong);
   }
 }

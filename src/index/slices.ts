@@ -1,6 +1,5 @@
 /** Cuts long main-thread work into slices: `next` gives way to the event loop when the current slice has lasted long enough. */
 import { setImmediate } from 'node:timers/promises';
-import { CairnError } from '../util/errors.ts';
 
 /** Below the 20 ms that nothing on the main thread may take, with room for the one item that is under way. */
 const SLICE_MS = 6;
@@ -18,9 +17,4 @@ export class Slices {
     await setImmediate();
     this.#until = performance.now() + SLICE_MS;
   }
-}
-
-/** CANCELLED when the caller gave up. */
-export function requireNotCancelled(signal: AbortSignal | undefined): void {
-  if (signal?.aborted === true) throw new CairnError('CANCELLED', 'the caller gave up', { cause: signal.reason });
 }

@@ -8,13 +8,14 @@ import { METADATA_FILE, WAL_DIRECTORY } from '../format/file-names.ts';
 import { checkTombstones } from '../manifest/check-files.ts';
 import type { SegmentEntry } from '../manifest/manifest.ts';
 import { ManifestStore } from '../manifest/manifest-store.ts';
+import { requireNotCancelled } from '../util/cancel.ts';
 import { CairnError, isCairnError } from '../util/errors.ts';
 import { replayWal } from '../wal/wal-reader.ts';
 import { checkRows } from './check-rows.ts';
 import type { IndexContext } from './index-context.ts';
 import { decodeMetadata } from './metadata.ts';
 import type { PartView, Snapshot } from './snapshot.ts';
-import { requireNotCancelled, Slices } from './slices.ts';
+import { Slices } from './slices.ts';
 import type { Damage, VerifyReport } from './types.ts';
 
 /** `publishing`: runs a section while nothing is published, so that manifest and files on disk agree. */
@@ -84,7 +85,7 @@ class Verification {
   async log(): Promise<void> {
     const { env, walDir, store, metadata } = this.#context;
     await this.#file(WAL_DIRECTORY, async () => {
-      const report = await replayWal(env, walDir, { after: store.walNeededAfter, tag: metadata.logTag ?? null }, () => requireNotCancelled(this.#signal));
+      const report = await replayWal(env, walDir, { after: store.walNeededAfter, tag: metadata.logTag ?? null }, () => requireNotCancelled(this.#signal, 'the check'));
       this.#files += Math.max(0, report.filesRead - 1);
       return report.payloadBytes;
     });
@@ -107,7 +108,7 @@ class Verification {
         if (found?.view !== view || found.doc !== doc) this.#damage(fileOf(this.#context, view), new CairnError('CORRUPT', `key ${JSON.stringify(key)} is not found where it is`));
       }
       if (live !== view.liveDocs) this.#damage(fileOf(this.#context, view), new CairnError('COUNT_MISMATCH', `${view.liveDocs} docs are counted live, ${live} are`));
-      requireNotCancelled(this.#signal);
+      requireNotCancelled(this.#signal, 'the check');
     }
   }
 
@@ -129,7 +130,7 @@ class Verification {
 
   async #file(name: string, check: (path: string) => Promise<number>): Promise<void> {
     this.#files++;
-    requireNotCancelled(this.#signal);
+    requireNotCancelled(this.#signal, 'the check');
     try {
       this.#bytes += await check(join(this.#context.dir, name));
     } catch (error) {

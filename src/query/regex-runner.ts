@@ -4,13 +4,12 @@
  * keeps the daemon's main thread free. (A linear-time matcher of our own would not know lookbehind and backreferences.)
  */
 import { Worker } from 'node:worker_threads';
+import { cancelled } from '../util/cancel.ts';
+import { endThread } from '../util/end-thread.ts';
 import { CairnError } from '../util/errors.ts';
 import type { CompiledLinePattern, LineMatch } from './line-matcher.ts';
 
 const WORKER = new URL(`./regex-worker${import.meta.url.slice(-3)}`, import.meta.url);
-
-/** A thread that waits inside the runtime cannot be ended. */
-const ABANDON_MS = 2_000;
 
 export class RegexRunner {
   readonly #worker: Worker;
@@ -37,7 +36,7 @@ export class RegexRunner {
       };
       const onMessage = (matches: LineMatch[][]): void => settle(() => resolve(matches));
       const onError = (error: Error): void => settle(() => reject(failed(error)));
-      const onAbort = (): void => settle(() => reject(new CairnError('CANCELLED', 'the query was cancelled', { cause: signal?.reason })));
+      const onAbort = (): void => settle(() => reject(cancelled('the query', signal)));
       const timer = setTimeout(() => settle(() => resolve(null)), budgetMs);
       worker.on('message', onMessage);
       worker.on('error', onError);
@@ -47,19 +46,9 @@ export class RegexRunner {
     });
   }
 
-  /** Ends the worker, also in the middle of a match. One that cannot be ended is left behind. */
-  async close(): Promise<void> {
-    const worker = this.#worker;
-    await new Promise<void>((resolve) => {
-      const abandon = setTimeout(() => {
-        worker.unref();
-        resolve();
-      }, ABANDON_MS);
-      void worker.terminate().then(() => {
-        clearTimeout(abandon);
-        resolve();
-      });
-    });
+  /** Ends the worker, also in the middle of a match. */
+  close(): Promise<void> {
+    return endThread(this.#worker);
   }
 }
 

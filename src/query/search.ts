@@ -3,7 +3,7 @@
  * at a fraction of the score). Read-only and synchronous; the recipe's numbers are in weights.ts.
  */
 import type { Snapshot } from '../index/snapshot.ts';
-import { CairnError } from '../util/errors.ts';
+import { requireNotCancelled } from '../util/cancel.ts';
 import { addDefinitions, addFileNames, addLexical, addNames, addPaths, addScope, CandidateList, countPairs } from './candidates.ts';
 import { computeFeatures } from './features.ts';
 import { compileFilter } from './filters.ts';
@@ -24,7 +24,7 @@ import { FEATURE_LANE, FEATURES, FILE_IDF, HYBRID, LEXICAL, RARE_WORD, type Weig
  */
 export function search(snapshot: Snapshot, request: SearchRequest, query: QueryVectors | null, signal?: AbortSignal): SearchResult {
   const plan = planQuery(request);
-  throwIfCancelled(signal);
+  requireNotCancelled(signal, 'the search');
   let parts = openParts(snapshot, compileFilter(request.filters));
   let unread = 0;
   if (plan.phrases.length > 0) ({ parts, unread } = requirePhrases(parts, plan.phrases));
@@ -36,7 +36,7 @@ export function search(snapshot: Snapshot, request: SearchRequest, query: QueryV
     const weights = chooseWeights(prepared, used);
     const context = { parts, scratch, used, weights, vectors: prepared, limit: request.limit };
     const { list, final, isRareWord } = gather(plan, context, signal);
-    throwIfCancelled(signal);
+    requireNotCancelled(signal, 'the search');
     if (isNoise(list, scratch)) return { hits: [], lanes: lanes.map(withoutAnswer), candidates: 0 };
     const hits = rankHits(list, { plan: final, weights, scratch, isRareWord, limit: request.limit, explain: request.explain === true });
     return { hits, lanes, candidates: list.items.length };
@@ -44,10 +44,6 @@ export function search(snapshot: Snapshot, request: SearchRequest, query: QueryV
 }
 
 const withoutAnswer = (report: LaneReport): LaneReport => (report.lane === 'semantic' ? { ...report, reason: 'nothing near the query' } : report);
-
-function throwIfCancelled(signal: AbortSignal | undefined): void {
-  if (signal?.aborted === true) throw new CairnError('CANCELLED', 'the search was cancelled');
-}
 
 interface SearchContext {
   readonly parts: readonly PartQuery[];
@@ -65,7 +61,7 @@ function gather(asked: QueryPlan, context: SearchContext, signal: AbortSignal | 
   const { plan, terms } = lookUpTerms(asked, context, totals);
   const masses = terms.map((term, i) => (plan.isProject[i] === true ? FILE_IDF.floor : fileIdf(totals.docs, term.docFrequency)));
   terms.forEach((term, bit) => scoreTerm(term, bit, masses[bit] as number, totals, context));
-  throwIfCancelled(signal);
+  requireNotCancelled(signal, 'the search');
   collectTops(parts, scratch);
   collectDefinitions(parts, scratch);
   const list = new CandidateList(parts, scratch);

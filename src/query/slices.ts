@@ -1,6 +1,6 @@
 /** Long reads on the main thread: work in slices, and let others run in between. */
 import { setImmediate } from 'node:timers/promises';
-import { CairnError } from '../util/errors.ts';
+import { requireNotCancelled } from '../util/cancel.ts';
 
 /** The longest that a query holds its thread between two yields, milliseconds. */
 const SLICE_MS = 8;
@@ -31,6 +31,6 @@ export class Slices {
       await setImmediate();
       this.#until = performance.now() + SLICE_MS;
     }
-    if (this.#signal?.aborted === true) throw new CairnError('CANCELLED', 'the query was cancelled', { cause: this.#signal.reason });
+    requireNotCancelled(this.#signal, 'the query');
   }
 }

@@ -1,5 +1,5 @@
 /** Lets so many go at the same time; the others wait for their turn, in the order in which they came. */
-import { CairnError } from '../util/errors.ts';
+import { cancelled } from '../util/cancel.ts';
 
 export class Turns {
   readonly #most: number;
@@ -37,9 +37,9 @@ export class Turns {
       };
       const onAbort = (): void => {
         this.#waiting.splice(this.#waiting.indexOf(go), 1);
-        reject(new CairnError('CANCELLED', 'the query was cancelled', { cause: signal?.reason }));
+        reject(cancelled('the query', signal));
       };
-      if (signal?.aborted === true) return reject(new CairnError('CANCELLED', 'the query was cancelled', { cause: signal.reason }));
+      if (signal?.aborted === true) return reject(cancelled('the query', signal));
       signal?.addEventListener('abort', onAbort, { once: true });
       this.#waiting.push(go);
     });

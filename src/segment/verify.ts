@@ -3,6 +3,7 @@
  * held in memory, read again from the disk. Deep: every byte of the file, every text block, vector and payload, and the
  * order of all terms, postings and keys. Never repairs.
  */
+import { requireNotCancelled } from '../util/cancel.ts';
 import { crc32 } from '../util/crc32.ts';
 import { CairnError, isCairnError } from '../util/errors.ts';
 import { TAG } from './layout.ts';
@@ -35,7 +36,7 @@ export async function verifySegment(segment: Segment, options: VerifyOptions): P
   let bytesChecked = 0;
   const { container } = segment;
   const check = async (work: () => unknown): Promise<void> => {
-    if (options.signal?.aborted === true) throw new CairnError('CANCELLED', `verify of ${segment.path} was cancelled`);
+    requireNotCancelled(options.signal, `verify of ${segment.path}`);
     try {
       await work();
     } catch (error) {

@@ -4,6 +4,7 @@
  */
 import { lstatSync, readdirSync, type Dirent } from 'node:fs';
 import { join } from 'node:path';
+import { requireNotCancelled } from '../../util/cancel.ts';
 import { CairnError } from '../../util/errors.ts';
 import { isInside } from '../read-source.ts';
 import type { CrawledFile } from '../types.ts';
@@ -302,8 +303,7 @@ class Crawl {
   }
 
   #checkSignal(): void {
-    const { signal } = this.#options;
-    if (signal?.aborted === true) throw new CairnError('CANCELLED', 'The crawl was cancelled', { cause: signal.reason });
+    requireNotCancelled(this.#options.signal, 'The crawl');
   }
 }
 
