@@ -8,12 +8,8 @@ export { CairnError, isCairnError, type CairnErrorInit, type ErrorCode } from '.
 export { asEpoch, asGeneration, asLsn, asSegmentId, type Epoch, type Generation, type Lsn, type SegmentId } from './util/ids.ts';
 export type { Bitset } from './util/bitset.ts';
 
-// threads
-export { endThread } from './util/end-thread.ts';
-export { startWatchdog } from './util/watchdog.ts';
-
 // storage
-export { Engine, type EngineInit, type EngineMemory, type IndexEntry } from './engine.ts';
+export { Engine, type Deleted, type EngineInit, type EngineMemory, type IndexEntry } from './engine.ts';
 export type { AdoptReport, AdoptRequest } from './import/adopt.ts';
 export type { BuildRequest } from './import/build.ts';
 export { FOREIGN_LAYOUTS, type ForeignLayout, type ForeignPlan, type ForeignRequest } from './import/foreign.ts';
@@ -27,7 +23,6 @@ export type { RetentionRules } from './backup/prune.ts';
 export type { RestoreRequest, RestoreResult } from './backup/restoration.ts';
 export { DEFAULT_INDEX_OPTIONS, indexOptions, MAX_BATCH_BYTES } from './index/options.ts';
 export { describeLoss, isDamage } from './index/damage.ts';
-export { isBeingPurged } from './index/trash.ts';
 export type { Loss } from './manifest/manifest.ts';
 export { documentsOf, languagesOf, type DocumentRow, type LanguageCount } from './index/contents.ts';
 export type { PartView, Snapshot } from './index/snapshot.ts';

@@ -22,8 +22,7 @@ import { discover, readMetadata } from './index/index-directory.ts';
 import { checkMetadata, newMetadata, type IndexDefinition } from './index/metadata.ts';
 import { Mutex } from './index/mutex.ts';
 import { indexOptions } from './index/options.ts';
-import { removeTree } from './index/remove-tree.ts';
-import { finishPurges, keptInTrash, markPurged, nameInTrash, nameWhilePurged, trashOf } from './index/trash.ts';
+import { finishPurges, keptInTrash, listTrash, markPurged, moveToBePurged, moveToTrash, nameInTrash, pathInTrash, removePurged } from './index/trash.ts';
 import type { StorageRunner } from './index/storage-jobs.ts';
 import { WorkerRunner } from './index/worker-runner.ts';
 import { restoreMetadata } from './index/restore-metadata.ts';
@@ -68,6 +67,13 @@ export interface EngineMemory {
   readonly arenaCommittedBytes: number;
   /** Decompressed texts. */
   readonly textCacheBytes: number;
+}
+
+export interface Deleted {
+  /** Where its directory is now; null when it was purged. */
+  readonly keptAt: string | null;
+  /** Older copies that were purged with it. */
+  readonly copies: number;
 }
 
 interface Slot {
@@ -185,9 +191,9 @@ export class Engine {
 
   /**
    * Closes the index and moves its directory to <data>/trash. With `purge` removes its bytes and every older copy of that name in the
-   * trash; returns how many copies. Cut off, a purge is finished at the next start. Logged to audit.log first.
+   * trash. Cut off, a purge is finished at the next start. Logged to audit.log first.
    */
-  delete(name: string, options: { readonly purge: boolean }): Promise<{ readonly copies: number }> {
+  delete(name: string, options: { readonly purge: boolean }): Promise<Deleted> {
     return this.#structure.run(async () => {
       this.#requireOpen();
       const slot = this.#slots.get(name);
@@ -198,13 +204,15 @@ export class Engine {
         await closeSlot(slot);
         const copies = options.purge ? await keptInTrash(this.#env, this.#dataDir, name) : [];
         const trashName = nameInTrash(this.#env, slot.directory);
-        await this.#audit.append({ action: options.purge ? 'index-purge' : 'index-delete', index: name, detail: [trashName, ...copies].map((one) => `trash/${one}`).join(', ') });
+        await this.#audit.append({ action: options.purge ? 'index-purge' : 'index-delete', index: name, detail: inTrash([trashName, ...copies]) });
         // First the copies: an index that is gone takes nothing else with it.
-        for (const copy of copies) await markPurged(this.#env, this.#dataDir, copy);
-        await moveFile(this.#env, join(this.#indexesDir, slot.directory), trashOf(this.#dataDir), options.purge ? nameWhilePurged(trashName) : trashName);
+        await markPurged(this.#env, this.#dataDir, copies);
+        const move = options.purge ? moveToBePurged : moveToTrash;
+        await move(this.#env, this.#dataDir, join(this.#indexesDir, slot.directory), trashName);
         this.#slots.delete(name);
-        if (options.purge) await this.#removePurged([trashName, ...copies]);
-        return { copies: copies.length };
+        if (!options.purge) return { keptAt: pathInTrash(this.#dataDir, trashName), copies: 0 };
+        await removePurged(this.#env, this.#dataDir, [trashName, ...copies]);
+        return { keptAt: null, copies: copies.length };
       });
     });
   }
@@ -216,11 +224,16 @@ export class Engine {
       this.#lease.assertHeld();
       const copies = await keptInTrash(this.#env, this.#dataDir, name);
       if (copies.length === 0) return 0;
-      await this.#audit.append({ action: 'index-purge', index: name, detail: copies.map((copy) => `trash/${copy}`).join(', ') });
-      for (const copy of copies) await markPurged(this.#env, this.#dataDir, copy);
-      await this.#removePurged(copies);
+      await this.#audit.append({ action: 'index-purge', index: name, detail: inTrash(copies) });
+      await markPurged(this.#env, this.#dataDir, copies);
+      await removePurged(this.#env, this.#dataDir, copies);
       return copies.length;
     });
+  }
+
+  /** Paths of what is kept of indexes that were deleted or replaced. */
+  keptAside(): Promise<readonly string[]> {
+    return listTrash(this.#env, this.#dataDir);
   }
 
   /**
@@ -323,10 +336,6 @@ export class Engine {
 
   get #indexesDir(): string {
     return join(this.#dataDir, 'indexes');
-  }
-
-  async #removePurged(names: readonly string[]): Promise<void> {
-    for (const name of names) await removeTree(this.#env, join(trashOf(this.#dataDir), nameWhilePurged(name)));
   }
 
   #requireOpen(): void {
@@ -484,7 +493,7 @@ export class Engine {
       await moveFile(this.#env, staged, this.#indexesDir, directory);
       if (replaces !== null) {
         for (const [name, slot] of this.#slots) if (slot.directory === replaces) this.#slots.delete(name);
-        await moveFile(this.#env, join(this.#indexesDir, replaces), trashOf(this.#dataDir), nameInTrash(this.#env, replaces));
+        await moveToTrash(this.#env, this.#dataDir, join(this.#indexesDir, replaces), nameInTrash(this.#env, replaces));
         this.#orphans = this.#orphans.filter((orphan) => orphan !== replaces);
       }
       this.#slots.set(metadata.name, { directory, metadata, error: null, index: null, mutex: new Mutex() });
@@ -528,6 +537,9 @@ export class Engine {
     if (known === undefined) this.#slots.set(name !== null && !this.#slots.has(name) ? name : this.#keyOfFailed(directory), slot);
   }
 }
+
+/** For the audit log. */
+const inTrash = (names: readonly string[]): string => names.map((name) => `trash/${name}`).join(', ');
 
 /** An index whose closing fails is closed all the same: the next one who asks opens it anew. */
 async function closeSlot(slot: Slot): Promise<void> {

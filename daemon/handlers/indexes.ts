@@ -1,7 +1,7 @@
 /** index/*: create, open, list, look into, flush, check, rename, delete, rebuild. Thin: the owners do the work. */
-import { describeLoss, documentsOf, languagesOf } from '../../src/api.ts';
+import { describeLoss, documentsOf, languagesOf, type Deleted } from '../../src/api.ts';
 import { CairnError } from '../errors.ts';
-import type { IndexCreateParams, IndexOpenParams, IndexInspectResult, IndexRunResult, IndexVerifyParams, IndexVerifyResult } from '../protocol/types.ts';
+import type { IndexCreateParams, IndexOpenParams, IndexInspectResult, IndexRef, IndexRunResult, IndexVerifyParams, IndexVerifyResult } from '../protocol/types.ts';
 import { field, params } from '../rpc/schema.ts';
 import type { MethodGroup, RequestContext } from '../rpc/table.ts';
 import { fullStatus, round, runResult, summaries, toDocument, toSegment } from './convert.ts';
@@ -124,9 +124,7 @@ function keepMethods({ owners, backups }: Services): MethodGroup<KeepMethod> {
       params: params({ ...INDEX_REF, purge: field.flag().optional(), withBackups: field.flag().optional() }),
       handler: async ({ purge = false, withBackups = false, ...ref }) => {
         if (withBackups && !purge) throw new CairnError('INVALID_ARGUMENT', 'withBackups: backups are removed only together with the data (purge)');
-        const gone = purge && ref.index !== undefined && nameOf(owners, ref) === null ? await purgeGone(owners, ref.index, withBackups && (await backups.kept(ref.index)) !== null) : null;
-        const name = gone?.name ?? nameOf(owners, ref) ?? (await owners.resolve(ref)).name;
-        const { keptAt, copies } = gone ?? (await owners.remove(name, { purge }));
+        const { name, keptAt, copies } = await remove({ owners, backups }, ref, { purge, withBackups });
         if (withBackups) await backups.removeAll(name);
         const kept = await backups.kept(name);
         return { index: name, purged: purge, keptAt, copies, backups: kept === null ? null : { count: kept.backups, bytes: kept.bytes, directories: kept.directories } };
@@ -147,20 +145,10 @@ const NEVER = new AbortController().signal;
 
 async function open(owners: IndexOwners, embedder: QueryEmbedder, request: IndexOpenParams, context: RequestContext): Promise<IndexRunResult> {
   const started = performance.now();
-  const existing = (await find(owners, request.root)) ?? (request.enclosing === true ? await enclosing(owners, request.root, context.signal) : null);
+  const existing = (await owners.find(request.root)) ?? (request.enclosing === true ? await enclosing(owners, request.root, context.signal) : null);
   if (existing !== null) requireSame(existing, request);
   const owner = existing ?? (await createOrFind(owners, embedder, request));
   return runResult(owner, await covered(owner, request, context), started, existing === null);
-}
-
-/** One that is being deleted just now is no index: a new one is made. */
-async function find(owners: IndexOwners, root: string): Promise<IndexOwner | null> {
-  try {
-    return await owners.find(root);
-  } catch (error) {
-    if (error instanceof CairnError && error.code === 'NOT_FOUND') return null;
-    throw error;
-  }
 }
 
 /** What was asked of a new index must hold for the one that is there: never a silent other name, never vectors unasked. */
@@ -187,7 +175,7 @@ async function createOrFind(owners: IndexOwners, embedder: QueryEmbedder, reques
   try {
     return await owners.create(definition(request));
   } catch (error) {
-    const raced = error instanceof CairnError && error.code === 'ALREADY_EXISTS' ? await find(owners, request.root) : null;
+    const raced = error instanceof CairnError && error.code === 'ALREADY_EXISTS' ? await owners.find(request.root) : null;
     if (raced !== null) return raced;
     throw error;
   }
@@ -220,10 +208,18 @@ function countsOf(owner: IndexOwner): RunCounts {
   return { files: docs, chunks, embedded: 0, cached: 0 };
 }
 
-/** What an index that was deleted before has left; null when that is nothing. */
-async function purgeGone(owners: IndexOwners, name: string, hasBackups: boolean): Promise<{ readonly name: string; readonly keptAt: null; readonly copies: number } | null> {
-  const copies = await owners.purgeCopies(name);
-  return copies > 0 || hasBackups ? { name, keptAt: null, copies } : null;
+/** Removes the index; a purge of one that was deleted before takes what it has left. */
+async function remove(
+  { owners, backups }: Pick<Services, 'owners' | 'backups'>, ref: IndexRef, { purge, withBackups }: { readonly purge: boolean; readonly withBackups: boolean },
+): Promise<Deleted & { readonly name: string }> {
+  const known = nameOf(owners, ref);
+  if (known === null && purge && ref.index !== undefined) {
+    const hasBackups = withBackups && (await backups.kept(ref.index)) !== null;
+    const copies = await owners.purgeCopies(ref.index);
+    if (copies > 0 || hasBackups) return { name: ref.index, keptAt: null, copies };
+  }
+  const name = known ?? (await owners.resolve(ref)).name;
+  return { name, ...(await owners.remove(name, { purge })) };
 }
 
 /** A name needs no opening, so that an index that cannot be opened can still be deleted. */

@@ -2,7 +2,7 @@
  * What handlers ask of the rest of the daemon. daemon/owner implements IndexOwner and IndexOwners; daemon/main.ts puts all
  * together. Interfaces only: handlers are tested against doubles of these.
  */
-import type { Backups, Batch, CommitResult, DurableIndex, Embedder, ForeignLayout, ImportReport, IndexKind, Metric, MigrationReport, RepairAction, RepairReport } from '../../src/api.ts';
+import type { Backups, Batch, CommitResult, Deleted, DurableIndex, Embedder, ForeignLayout, ImportReport, IndexKind, Metric, MigrationReport, RepairAction, RepairReport } from '../../src/api.ts';
 import type { CairnError } from '../errors.ts';
 import type { Config } from '../config/config.ts';
 import type { Metrics } from '../rpc/metrics.ts';
@@ -83,7 +83,7 @@ export interface IndexOwners {
    * Fails with NOT_FOUND (hint: index it), INVALID_ARGUMENT (neither given, and not exactly one index), or why opening failed.
    */
   resolve(ref: { readonly index?: string; readonly root?: string }, signal?: AbortSignal): Promise<IndexOwner>;
-  /** The index whose source root is exactly this directory, opened; null when there is none. */
+  /** The index whose source root is exactly this directory, opened; null when there is none, or it is deleted meanwhile. */
   find(root: string): Promise<IndexOwner | null>;
   /** Fails with ALREADY_EXISTS (root or name), ROOT_NOT_FOUND, ROOT_NOT_DIRECTORY, ROOT_UNREADABLE. Indexing starts in the background. */
   create(options: { readonly root: string; readonly name?: string; readonly lexicalOnly?: boolean }): Promise<IndexOwner>;
@@ -92,7 +92,7 @@ export interface IndexOwners {
   /** Gives an index another name; it goes on as it is. Fails with NOT_FOUND, ALREADY_EXISTS, or why it cannot be opened. */
   rename(name: string, to: string): Promise<IndexOwner>;
   /** Stops the owner; keeps the directory aside unless `purge`, which takes along what was kept aside under that name before. */
-  remove(name: string, options: { readonly purge: boolean }): Promise<{ readonly keptAt: string | null; readonly copies: number }>;
+  remove(name: string, options: { readonly purge: boolean }): Promise<Deleted>;
   /** Removes what was kept aside of indexes of this name; returns how many. */
   purgeCopies(name: string): Promise<number>;
   /** Opens known indexes in the background, most recently used first. */

@@ -2,10 +2,9 @@
  * All indexes of this daemon: which are known, which are open, and who owns each. Opens on demand, once; closes what was not used
  * for long when too many are open. Never opens an index twice and never closes one that is being used.
  */
-import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import { isBeingPurged, type DurableIndex, type Metric, type RepairAction } from '../../src/api.ts';
-import { CairnError, errnoOf, isCairnError, messageOf } from '../errors.ts';
+import type { Deleted, DurableIndex, Metric, RepairAction } from '../../src/api.ts';
+import { CairnError, isCairnError, messageOf } from '../errors.ts';
 import type { IndexOwner, IndexOwners, KnownIndex } from '../handlers/services.ts';
 import type { FailedIndex, OrphanDirectory } from '../protocol/types.ts';
 import { abortable } from './abortable.ts';
@@ -40,7 +39,7 @@ export class OpenIndexes implements IndexOwners {
   /** Source roots whose index is being made: the engine lists it only afterwards. */
   readonly #making = new Map<string, Promise<unknown>>();
   /** Names that are being closed or removed: opening waits for it. */
-  readonly #leaving = new Map<string, Promise<void>>();
+  readonly #leaving = new Map<string, Promise<unknown>>();
   #sweepTimer: Timer | null = null;
   #warming: Promise<void> | null = null;
   #isClosing = false;
@@ -71,14 +70,10 @@ export class OpenIndexes implements IndexOwners {
 
   async orphans(): Promise<readonly OrphanDirectory[]> {
     const { dataDir, orphans } = this.#engine;
-    const trash = join(dataDir, 'trash');
-    const deleted = await readdir(trash).catch((error: unknown) => {
-      if (errnoOf(error) === 'ENOENT') return [];
-      throw error;
-    });
+    const kept = await this.#engine.keptAside();
     return [
       ...orphans.map((name): OrphanDirectory => ({ path: join(dataDir, 'indexes', name), what: 'no-metadata' })),
-      ...deleted.filter((name) => !isBeingPurged(name)).sort().map((name): OrphanDirectory => ({ path: join(trash, name), what: 'deleted' })),
+      ...kept.map((path): OrphanDirectory => ({ path, what: 'deleted' })),
     ];
   }
 
@@ -90,13 +85,12 @@ export class OpenIndexes implements IndexOwners {
 
   async find(root: string): Promise<IndexOwner | null> {
     const path = await canonical(root);
-    const nameOf = (): string | null => this.#engine.list().find(({ metadata }) => metadata?.sourceRoot === path)?.name ?? null;
-    if (nameOf() === null) return null;
-    return this.#named(async () => {
-      const name = nameOf();
-      if (name === null) throw new CairnError('NOT_FOUND', `the index of ${path} is gone`, { path, hint: 'cairn list shows all indexes.' });
-      return name;
-    });
+    for (;;) {
+      const name = this.#engine.list().find(({ metadata }) => metadata?.sourceRoot === path)?.name;
+      if (name === undefined) return null;
+      const owner = await this.#ownerUnlessGone(name);
+      if (owner !== null) return owner;
+    }
   }
 
   async create(options: { readonly root: string; readonly name?: string; readonly lexicalOnly?: boolean }): Promise<IndexOwner> {
@@ -129,17 +123,15 @@ export class OpenIndexes implements IndexOwners {
     return this.#track(name, () => created);
   }
 
-  async remove(name: string, options: { readonly purge: boolean }): Promise<{ readonly keptAt: string | null; readonly copies: number }> {
+  async remove(name: string, options: { readonly purge: boolean }): Promise<Deleted> {
     this.#requireServing();
-    const entry = this.#engine.list().find((candidate) => candidate.name === name);
-    if (entry === undefined) throw new CairnError('NOT_FOUND', `there is no index '${name}'`, { hint: 'cairn list shows all indexes.' });
-    let copies = 0;
-    await this.#leave(name, async () => {
+    this.#requireKnown(name);
+    return this.#leave(name, async () => {
       await this.#closeOwner(name, false);
-      ({ copies } = await this.#engine.delete(name, options));
+      const deleted = await this.#engine.delete(name, options);
       this.#failures.delete(name);
+      return deleted;
     });
-    return { keptAt: options.purge ? null : await this.#newestTrash(entry.directory), copies };
   }
 
   purgeCopies(name: string): Promise<number> {
@@ -178,18 +170,17 @@ export class OpenIndexes implements IndexOwners {
 
   async replace<T>(name: string, work: () => Promise<T>): Promise<T> {
     this.#requireServing();
-    let outcome: { readonly value: T } | null = null;
-    const wasKnown = this.#engine.list().some((entry) => entry.name === name);
+    const wasKnown = this.#isKnown(name);
     try {
-      await this.#leave(name, async () => {
+      return await this.#leave(name, async () => {
         await this.#closeOwner(name, false);
-        outcome = { value: await work() };
+        const result = await work();
         this.#failures.delete(name);
+        return result;
       });
     } finally {
       if (wasKnown) this.#owner(name).catch(() => undefined); // its failure is recorded; the caller learns it when it asks
     }
-    return (outcome as unknown as { readonly value: T }).value;
   }
 
   warmUp(): void {
@@ -226,21 +217,25 @@ export class OpenIndexes implements IndexOwners {
       open.usedAt = this.#services.clock.monotonic();
       return open.owner;
     }
-    if (!this.#engine.list().some((entry) => entry.name === name)) {
-      throw new CairnError('NOT_FOUND', `there is no index '${name}'`, { hint: 'cairn list shows all indexes.' });
-    }
+    this.#requireKnown(name);
     return this.#track(name, () => this.#engine.get(name));
   }
 
-  /** For whoever does not care for the name: one that is gone when its turn comes, because the index was renamed, is looked up again. */
+  /** For whoever does not care for the name: one that is gone is looked up again. */
   async #named(nameOf: () => Promise<string>): Promise<CodeIndexOwner> {
     for (;;) {
-      const name = await nameOf();
-      try {
-        return await this.#owner(name);
-      } catch (error) {
-        if (!isCairnError(error, 'NOT_FOUND') || this.#engine.list().some((entry) => entry.name === name)) throw error;
-      }
+      const owner = await this.#ownerUnlessGone(await nameOf());
+      if (owner !== null) return owner;
+    }
+  }
+
+  /** null when nothing has this name any more when its turn comes: the index was renamed or deleted. */
+  async #ownerUnlessGone(name: string): Promise<CodeIndexOwner | null> {
+    try {
+      return await this.#owner(name);
+    } catch (error) {
+      if (!isCairnError(error, 'NOT_FOUND') || this.#isKnown(name)) throw error;
+      return null;
     }
   }
 
@@ -304,22 +299,22 @@ export class OpenIndexes implements IndexOwners {
     return name;
   }
 
+  #isKnown(name: string): boolean {
+    return this.#engine.list().some((entry) => entry.name === name);
+  }
+
+  #requireKnown(name: string): void {
+    if (!this.#isKnown(name)) throw new CairnError('NOT_FOUND', `there is no index '${name}'`, { hint: 'cairn list shows all indexes.' });
+  }
+
   /** Also of an index that is being made, and of one that is getting or losing the name. */
   #requireFree(name: string): void {
-    if (!this.#open.has(name) && !this.#leaving.has(name) && !this.#engine.list().some((entry) => entry.name === name)) return;
+    if (!this.#open.has(name) && !this.#leaving.has(name) && !this.#isKnown(name)) return;
     throw new CairnError('ALREADY_EXISTS', `there is an index '${name}' already`, { hint: 'Choose another name.' });
   }
 
   #directoryOf(entry: EngineEntry): string {
     return join(this.#engine.dataDir, 'indexes', entry.directory);
-  }
-
-  async #newestTrash(directory: string): Promise<string | null> {
-    const trash = join(this.#engine.dataDir, 'trash');
-    // Not of another directory whose name begins with this one.
-    const names = (await readdir(trash)).filter((name) => name.startsWith(`${directory}-`) && /^[\d.]+-[0-9a-f]{6}$/.test(name.slice(directory.length + 1))).sort();
-    const newest = names.at(-1);
-    return newest === undefined ? null : join(trash, newest);
   }
 
   // ---- closing
@@ -343,7 +338,7 @@ export class OpenIndexes implements IndexOwners {
     }
   }
 
-  #leave(name: string, work: () => Promise<void>): Promise<void> {
+  #leave<T>(name: string, work: () => Promise<T>): Promise<T> {
     const before = this.#leaving.get(name) ?? Promise.resolve();
     const leaving = before.catch(() => undefined).then(work).finally(() => {
       if (this.#leaving.get(name) === leaving) this.#leaving.delete(name);

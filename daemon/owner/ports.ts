@@ -1,7 +1,7 @@
 /**
  * What an owner needs of the engine, narrow enough for doubles. daemon/main.ts gives the real ones (engine-ports.ts).
  */
-import type { AdoptReport, AdoptRequest, BuildRequest, CrawledFile, DurableIndex, EmbedderIdentity, IndexMetadata, IngestRequest, IngestResult, Metric, MigrationReport, RepairAction } from '../../src/api.ts';
+import type { AdoptReport, AdoptRequest, BuildRequest, CrawledFile, Deleted, DurableIndex, EmbedderIdentity, IndexMetadata, IngestRequest, IngestResult, Metric, MigrationReport, RepairAction } from '../../src/api.ts';
 import type { CairnError } from '../errors.ts';
 
 /** A source tree; each crawl reads the ignore rules again. */
@@ -50,8 +50,10 @@ export interface EnginePort {
     readonly distanceMetric?: Metric;
     readonly contentVersions: IndexMetadata['contentVersions'];
   }): Promise<DurableIndex>;
-  delete(name: string, options: { readonly purge: boolean }): Promise<{ readonly copies: number }>;
+  delete(name: string, options: { readonly purge: boolean }): Promise<Deleted>;
   purgeCopies(name: string): Promise<number>;
+  /** Paths of what is kept of indexes that were deleted or replaced. */
+  keptAside(): Promise<readonly string[]>;
   /** Its backups follow. `around` wraps the renaming itself: until then it waits for its turn. */
   rename(name: string, to: string, around: (step: () => Promise<void>) => Promise<void>): Promise<void>;
   release(name: string): Promise<void>;

@@ -11,6 +11,7 @@ import type { Env } from '../env/env.ts';
 import { parseFileName, WAL_DIRECTORY } from '../format/file-names.ts';
 import { readMetadata } from '../index/index-directory.ts';
 import { timelineOf } from '../index/metadata.ts';
+import { nameInTrash, pathInTrash } from '../index/trash.ts';
 import type { DurableIndex, IndexMetadata } from '../index/types.ts';
 import { CairnError, isCairnError } from '../util/errors.ts';
 import { listWalFiles, type WalFileInfo } from '../wal/wal-files.ts';
@@ -173,7 +174,7 @@ export class Restoration {
   async #replace(job: RestoreJob, backup: ShelvedBackup, prepared: PreparedRestore): Promise<RestoreResult> {
     const { env, dataDir, lease, audit, exchange } = this.#host;
     const saved = await this.#saveCurrent();
-    const trash = `${this.#target}-restored-over-${Math.floor(env.clock.now())}-${env.random.bytes(3).toString('hex')}`;
+    const trash = nameInTrash(env, this.#target, true);
     let keptAt: string | null = null;
     await audit({ action: 'backup-restore', index: this.#target, detail: `${backup.record.id} LSN ${prepared.lsn}${saved === null ? '' : `, before: ${saved}`}` });
     await exchange(this.#target, async (directory) => {
@@ -181,7 +182,7 @@ export class Restoration {
       this.#requireTarget(); // once more: it was free when the restore began
       const old = join(dataDir, 'indexes', directory);
       const dropOld = saved !== null && (await isAllInBackup(env, old));
-      if (!dropOld && (await env.stat(old)) !== null) keptAt = join(dataDir, 'trash', trash);
+      if (!dropOld && (await env.stat(old)) !== null) keptAt = pathInTrash(dataDir, trash);
       return this.#swap(job, { directory, trash, dropOld });
     });
     lease.assertHeld();

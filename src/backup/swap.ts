@@ -15,6 +15,7 @@ import { JsonFields } from '../format/json-fields.ts';
 import { decodeTextFile, encodeTextFile } from '../format/text-file.ts';
 import { readMetadata } from '../index/index-directory.ts';
 import { removeTree } from '../index/remove-tree.ts';
+import { moveToTrash, pathInTrash } from '../index/trash.ts';
 import type { WriterLease } from '../index/types.ts';
 import { CairnError, isCairnError } from '../util/errors.ts';
 import { discard, makeDirectory, namesIn } from './files.ts';
@@ -59,11 +60,11 @@ export async function carryThrough(env: Env, dataDir: string, jobDir: string, in
   const staged = join(jobDir, 'index');
   if ((await env.stat(staged)) !== null) {
     lease.assertHeld();
-    if ((await env.stat(target)) !== null) await moveFile(env, target, join(dataDir, 'trash'), intent.trash);
+    if ((await env.stat(target)) !== null) await moveToTrash(env, dataDir, target, intent.trash);
     lease.assertHeld();
     await moveFile(env, staged, join(dataDir, 'indexes'), intent.directory);
   }
-  if (intent.dropOld) await discard(env, join(dataDir, 'trash', intent.trash));
+  if (intent.dropOld) await discard(env, pathInTrash(dataDir, intent.trash));
   await endJob(env, jobDir);
 }
 
@@ -83,7 +84,7 @@ async function endJob(env: Env, jobDir: string): Promise<void> {
  */
 export async function undoSwap(env: Env, dataDir: string, jobDir: string, intent: SwapIntent): Promise<'old' | 'new' | 'pending'> {
   const target = join(dataDir, 'indexes', intent.directory);
-  const old = join(dataDir, 'trash', intent.trash);
+  const old = pathInTrash(dataDir, intent.trash);
   try {
     if ((await env.stat(join(jobDir, 'index'))) === null) return 'new';
     if ((await env.stat(target)) === null && (await env.stat(old)) !== null) await moveFile(env, old, join(dataDir, 'indexes'), intent.directory);
@@ -98,10 +99,9 @@ export async function undoSwap(env: Env, dataDir: string, jobDir: string, intent
 /** Carries through what was committed for one directory, while its index is closed. Those of others, which may be under way, are left alone. */
 export async function finishRestores(env: Env, dataDir: string, directory: string, lease: WriterLease): Promise<void> {
   for (const jobDir of await jobs(env, dataDir)) {
-    const intent = await readIntent(env, jobDir).catch((error: unknown) => {
-      if (isCairnError(error, 'CORRUPT', 'TRUNCATED', 'NEWER_FORMAT', 'UNSUPPORTED')) return null; // reported at the start
-      throw error;
-    });
+    const { intent, error } = await readIntent(env, jobDir);
+    // A damaged one was reported at the start; one that the disk refuses may be the one for this directory.
+    if (error !== null && !isCairnError(error, 'CORRUPT', 'TRUNCATED', 'NEWER_FORMAT', 'UNSUPPORTED')) throw error;
     if (intent?.directory === directory) await carryThrough(env, dataDir, jobDir, intent, lease);
   }
 }
@@ -121,9 +121,9 @@ export interface UnfinishedRestore {
 export async function resumeRestores(env: Env, dataDir: string, lease: WriterLease): Promise<UnfinishedRestore[]> {
   const unfinished: UnfinishedRestore[] = [];
   for (const jobDir of await jobs(env, dataDir)) {
-    let intent: SwapIntent | null = null;
+    const { intent, error: unreadable } = await readIntent(env, jobDir);
     try {
-      intent = await readIntent(env, jobDir);
+      if (unreadable !== null) throw unreadable;
       if (intent !== null) await carryThrough(env, dataDir, jobDir, intent, lease);
     } catch (error) {
       if (!isCairnError(error) || error.code === 'FENCED') throw error;
@@ -147,8 +147,8 @@ async function stagedName(env: Env, jobDir: string): Promise<string | null> {
 /** Removes what was never committed; what cannot be removed now, or may be committed and cannot be read, stays. Must not run beside a restore. */
 export async function sweepJobs(env: Env, dataDir: string): Promise<void> {
   for (const jobDir of await jobs(env, dataDir)) {
-    const isLeftover = await readIntent(env, jobDir).then((intent) => intent === null, (error: unknown) => isCairnError(error) ? false : Promise.reject(error));
-    if (isLeftover) await discard(env, jobDir);
+    const { intent, error } = await readIntent(env, jobDir);
+    if (intent === null && error === null) await discard(env, jobDir);
   }
 }
 
@@ -159,11 +159,20 @@ async function jobs(env: Env, dataDir: string): Promise<string[]> {
   return found;
 }
 
-async function readIntent(env: Env, jobDir: string): Promise<SwapIntent | null> {
-  await sweepTempFiles(env, jobDir);
-  const path = join(jobDir, SWAP_FILE);
-  if ((await env.stat(path)) === null) return null;
-  const fields = new JsonFields(decodeTextFile(SWAP_WORD, await env.readFile(path, MAX_CURRENT_BYTES), path), path);
+/** Both null: nothing was committed. An error: something may be, and it is damaged or cannot be read now. */
+async function readIntent(env: Env, jobDir: string): Promise<{ readonly intent: SwapIntent | null; readonly error: CairnError | null }> {
+  try {
+    await sweepTempFiles(env, jobDir);
+    const path = join(jobDir, SWAP_FILE);
+    return { intent: (await env.stat(path)) === null ? null : decodeIntent(await env.readFile(path, MAX_CURRENT_BYTES), path), error: null };
+  } catch (error) {
+    if (!isCairnError(error)) throw error;
+    return { intent: null, error };
+  }
+}
+
+function decodeIntent(bytes: Uint8Array, path: string): SwapIntent {
+  const fields = new JsonFields(decodeTextFile(SWAP_WORD, bytes, path), path);
   return { directory: fields.string('directory', COMPONENT), trash: fields.string('trash', COMPONENT), dropOld: fields.boolean('dropOld') };
 }
 

@@ -108,6 +108,17 @@ test('[6.17] a removed index is kept aside, a purged one is gone; the name can b
   await assert.rejects(owners.remove('tree', { purge: true }), code('NOT_FOUND'));
 });
 
+test('an index that is being removed is not found any more, and its root can be indexed again', async (t) => {
+  const { daemon, owners } = await started(t);
+  daemon.write('a.ts');
+  const first = await owners.create({ root: daemon.root });
+  await first.settled({ signal: never() });
+  const removing = owners.remove('tree', { purge: true });
+  assert.equal(await owners.find(daemon.root), null);
+  assert.deepEqual(await removing, { keptAt: null, copies: 0 });
+  assert.notEqual(await owners.create({ root: daemon.root }), first);
+});
+
 test('[3.9] an index that cannot be opened is reported, the others serve', async (t) => {
   const { daemon, running, owners } = await started(t);
   const names: string[] = [];
