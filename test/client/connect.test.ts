@@ -1,17 +1,18 @@
 import assert from 'node:assert/strict';
-import { chmodSync, chownSync, existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync, symlinkSync, utimesSync, writeFileSync } from 'node:fs';
+import { chmodSync, chownSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, renameSync, rmSync, statSync, symlinkSync, utimesSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
-import { hostname } from 'node:os';
+import { hostname, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import type { TestContext } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { connect } from '../../client/cairn-client.ts';
 import type { ConnectOptions } from '../../client/connect-or-spawn.ts';
 import { resolveEndpoint } from '../../daemon/protocol/endpoint.ts';
 import { isOwnerAlive, isProcessAlive, isStopped, readLockOwner } from '../../client/lock-owner.ts';
 import { checkLeaks } from '../support/leaks.ts';
-import { until } from '../support/cli.ts';
+import { PATIENCE_MS, until } from '../support/cli.ts';
 import { tempDir } from '../support/temp-dir.ts';
 import { FakeDaemon, WireError, never } from './fake-daemon.ts';
 
@@ -20,21 +21,60 @@ checkLeaks();
 const entry = fileURLToPath(new URL('daemon-process.ts', import.meta.url));
 const baseEnv = { PATH: process.env['PATH'] };
 
+/** Why no file of another user can be made here, or false. Being root is not enough everywhere: a container may know no other user. */
+function withoutOthers(): string | false {
+  const dir = mkdtempSync(join(tmpdir(), 'cairn-chown-'));
+  try {
+    chownSync(dir, 65534, 65534);
+    chownSync(dir, 0, 0);
+    return false;
+  } catch {
+    return 'needs the right to make files of another user';
+  } finally {
+    rmSync(dir, { recursive: true });
+  }
+}
+
+/** The number may be that of somebody else by now. */
+function isFakeDaemon(pid: number): boolean {
+  if (!isProcessAlive(pid)) return false;
+  if (process.platform !== 'linux') return true;
+  try {
+    return readFileSync(`/proc/${pid}/cmdline`, 'utf8').split('\0').includes(entry);
+  } catch {
+    return false; // it has ended just now
+  }
+}
+
+/** The client's patience by a clock that the test moves: how long the machine takes for anything plays no part. */
+function stopClock(t: TestContext): { now: number } {
+  const clock = { now: 1_000 };
+  t.mock.method(performance, 'now', () => clock.now);
+  return clock;
+}
+
 /** Options for a private data directory; the process started in it is ended with the test. */
 function sandbox(t: TestContext, env: Readonly<Record<string, string>> = {}): { dataDir: string; options: ConnectOptions; starts: () => number } {
   let dataDir = '';
   // Hooks run in the order they were registered: the processes end before their directory goes.
   t.after(async () => {
     const started = existsSync(join(dataDir, 'starts')) ? readFileSync(join(dataDir, 'starts'), 'utf8').trim().split('\n').map(Number) : [];
-    for (const pid of started.filter((each) => isProcessAlive(each))) {
-      process.kill(pid, 'SIGKILL');
-      await until(() => !isProcessAlive(pid), 'the fake daemon is gone');
+    for (const pid of started.filter(isFakeDaemon)) {
+      process.kill(pid, 'SIGKILL'); // our child: until this process looks there is at least a zombie to kill
+      await until(() => !isFakeDaemon(pid), 'the fake daemon is gone');
     }
   });
   dataDir = join(tempDir(t), 'data');
   mkdirSync(dataDir, { mode: 0o700 });
   const starts = (): number => (existsSync(join(dataDir, 'starts')) ? readFileSync(join(dataDir, 'starts'), 'utf8').trim().split('\n').length : 0);
   return { dataDir, starts, options: { dataDir, entry, env: { ...baseEnv, CAIRN_FAKE_MODE: 'serve', ...env } } };
+}
+
+/** Stopped with the test, also where that fails: what listens keeps the process alive. */
+async function startFake(t: TestContext, dataDir: string): Promise<FakeDaemon> {
+  const fake = await FakeDaemon.start(dataDir);
+  t.after(() => fake.stop());
+  return fake;
 }
 
 /** As if the last start was so long ago. */
@@ -138,7 +178,7 @@ test('a run directory that cannot be written is a typed error', async (t) => {
   assert.equal(existsSync(join(dataDir, 'run', 'started')), false);
 });
 
-test('[C.2] [C.4] a socket where somebody else could have put one gets neither token nor question', { skip: process.getuid?.() !== 0 && 'needs root to make files of another user' }, async (t) => {
+test('[C.2] [C.4] a socket where somebody else could have put one gets neither token nor question', { skip: withoutOthers() }, async (t) => {
   const { dataDir, options } = sandbox(t);
   const run = join(dataDir, 'run');
   mkdirSync(run, { mode: 0o700 });
@@ -167,7 +207,7 @@ test('[C.2] [C.4] a socket where somebody else could have put one gets neither t
   assert.deepEqual(heard, []);
 });
 
-test('[C.2] nothing is written into a data directory that somebody else made first', { skip: process.getuid?.() !== 0 && 'needs root to make files of another user' }, async (t) => {
+test('[C.2] nothing is written into a data directory that somebody else made first', { skip: withoutOthers() }, async (t) => {
   const { dataDir, options, starts } = sandbox(t);
   mkdirSync(join(dataDir, 'logs'));
   writeFileSync(join(dataDir, '..', 'precious'), 'mine');
@@ -213,15 +253,18 @@ test('a data directory that is removed while the daemon starts is a typed error'
   await assert.rejects(connect(options), { name: 'ClientError', code: 'DAEMON_UNREACHABLE', message: /^the daemon ended while starting \(exit code 1\)$/ });
 });
 
-test('our daemon loses the race: the one that won is used', async (t) => {
+test('our daemon loses the race: the one that won is used', { timeout: PATIENCE_MS }, async (t) => {
   const { dataDir, options } = sandbox(t, { CAIRN_FAKE_MODE: 'lose' });
+  stopClock(t);
   const pending = connect(options);
   await until(() => existsSync(join(dataDir, 'starts')), 'ours has started');
-  const winner = await FakeDaemon.start(dataDir);
+  const [pid] = readFileSync(join(dataDir, 'starts'), 'utf8').split('\n').map(Number);
+  await until(() => !isFakeDaemon(pid as number), 'ours has ended');
+  await sleep(200); // so that the client usually sees it too before there is anybody else
+  await startFake(t, dataDir);
   const client = await pending;
   assert.equal(client.daemon.pid, process.pid);
   client.close();
-  await winner.stop();
 });
 
 test('without the right to start one, no daemon is a clear answer', async (t) => {
@@ -279,7 +322,7 @@ test('[3.14] the lock in a copy of a data directory is not that of the daemon of
 
 test('a busy daemon is waited for', async (t) => {
   const { dataDir, options } = sandbox(t);
-  const fake = await FakeDaemon.start(dataDir);
+  const fake = await startFake(t, dataDir);
   const hello = fake.answers.get('initialize');
   let attempts = 0;
   fake.answer('initialize', (request) => {
@@ -291,32 +334,36 @@ test('a busy daemon is waited for', async (t) => {
   const client = await connect(options);
   assert.equal(attempts, 4);
   client.close();
-  await fake.stop();
 });
 
-test('a wrong token, a protocol that does not fit and a peer that is no daemon are told apart', async (t) => {
+test('a wrong token, a protocol that does not fit and a peer that is no daemon are told apart', { timeout: PATIENCE_MS }, async (t) => {
   const { dataDir, options } = sandbox(t);
-  const fake = await FakeDaemon.start(dataDir);
+  const fake = await startFake(t, dataDir);
   writeFileSync(fake.endpoint.tokenFile, 'wrong');
-  await assert.rejects(connect({ ...options, startTimeoutMs: 2_000 }), { code: 'UNAUTHORIZED' });
+  const clock = stopClock(t);
+  const hello = fake.answers.get('initialize');
+  fake.answer('initialize', (request) => {
+    clock.now += 6_000; // each time it is asked
+    return hello?.(request);
+  });
+  await assert.rejects(connect(options), { code: 'UNAUTHORIZED' });
+  assert.equal(fake.requests.length, 4, 'asked until 20 s are over: the token may be that of the daemon before');
   fake.answer('initialize', () => {
     throw new WireError('VERSION_SKEW', 'protocol 9 to 9 is spoken here');
   });
   await assert.rejects(connect(options), { code: 'VERSION_SKEW', hint: /cairn daemon stop/ });
   fake.onSocket = (socket) => void socket.end('SSH-2.0-OpenSSH_9.9\r\n'.repeat(1000));
   await assert.rejects(connect(options), { code: 'PROTOCOL' });
-  await fake.stop();
 });
 
 test('an older client uses a newer daemon and never asks it to stop', async (t) => {
   const { dataDir, options } = sandbox(t);
-  const fake = await FakeDaemon.start(dataDir);
+  const fake = await startFake(t, dataDir);
   fake.version = '9.0.0';
   const client = await connect(options);
   assert.equal(client.daemon.daemonVersion, '9.0.0');
   assert.deepEqual(fake.requests.map((request) => request.method), ['initialize']);
   client.close();
-  await fake.stop();
 });
 
 test('a newer client takes over from an older daemon once', async (t) => {
@@ -331,7 +378,7 @@ test('a newer client takes over from an older daemon once', async (t) => {
 
 test('an older daemon that refuses to hand over is used as it is', async (t) => {
   const { dataDir, options } = sandbox(t);
-  const fake = await FakeDaemon.start(dataDir);
+  const fake = await startFake(t, dataDir);
   fake.answer('shutdown', ({ params }) => {
     assert.deepEqual(params, { reason: 'handover' });
     throw new WireError('VERSION_SKEW', 'not newer');
@@ -340,19 +387,17 @@ test('an older daemon that refuses to hand over is used as it is', async (t) => 
   const client = await connect({ ...options, clientVersion: '5.0.0' });
   assert.equal((await client.health()).ok, true);
   client.close();
-  await fake.stop();
 });
 
 test('waiting for a daemon can be cancelled', async (t) => {
   const { dataDir, options } = sandbox(t);
-  const fake = await FakeDaemon.start(dataDir);
+  const fake = await startFake(t, dataDir);
   fake.answer('initialize', never);
   const abort = new AbortController();
   const pending = connect({ ...options, signal: abort.signal });
   await until(() => fake.requests.length === 1, 'it has asked');
   abort.abort();
   await assert.rejects(pending, { code: 'CANCELLED' });
-  await fake.stop();
 });
 
 test('a data directory whose socket path would be too long says what to do', async (t) => {
