@@ -97,6 +97,8 @@ class Starter {
   readonly #options: ConnectOptions;
   readonly #deadline: number;
   #started: Started | null = null;
+  /** At the last look somebody else's start was on its way. */
+  #isElsewhere = false;
   /** When our own daemon was first seen to have ended. */
   #endedAt = 0;
 
@@ -141,14 +143,16 @@ class Starter {
     throw unreachable(`the daemon did not start in time: ${error.message}`, { cause: error, hint: 'See: cairn daemon logs' });
   }
 
-  /** A machine with other things to do takes its time: what was started here and lives is not given up at the usual deadline. */
+  /** A machine with other things to do takes its time: what was started, here or by another client, and lives is not given up at the usual deadline. */
   #isStillStarting(): boolean {
-    return this.#options.startTimeoutMs === undefined && this.#started?.ended() === null && performance.now() < this.#deadline - START_TIMEOUT_MS + SLOW_START_MS;
+    const isStarting = this.#started === null ? this.#isElsewhere : this.#started.ended() === null;
+    return this.#options.startTimeoutMs === undefined && isStarting && performance.now() < this.#deadline - START_TIMEOUT_MS + SLOW_START_MS;
   }
 
   #start(): void {
     const { env = process.env, execPath, entry } = this.#options;
     this.#started = spawnDaemon({ endpoint: this.#endpoint, env, execPath, entry });
+    this.#isElsewhere = this.#started === null;
     if (this.#started !== null) this.#options.onStart?.();
   }
 

@@ -238,6 +238,21 @@ test('a start that takes longer than ten seconds is not doubled while its proces
   assert.deepEqual([announced, starts()], [1, 1]);
 });
 
+test('[6.1] who finds a start of another client on its way waits for it as long as that client does', { timeout: PATIENCE_MS }, async (t) => {
+  const { dataDir, options, starts } = sandbox(t);
+  mkdirSync(join(dataDir, 'run'), { mode: 0o700 });
+  writeFileSync(join(dataDir, 'run', 'started'), `${process.pid} 0`);
+  const clock = stopClock(t);
+  const pending = connect(options);
+  await sleep(100); // so that it usually has looked before
+  clock.now += 55_000;
+  await sleep(500);
+  await startFake(t, dataDir);
+  const client = await pending;
+  assert.deepEqual([client.daemon.pid, starts()], [process.pid, 0]);
+  client.close();
+});
+
 test('a start stamp from the future (clock set back) does not block starting', async (t) => {
   const { dataDir, options } = sandbox(t);
   mkdirSync(join(dataDir, 'run'), { mode: 0o700 });
