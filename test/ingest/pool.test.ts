@@ -3,6 +3,7 @@ import { execFileSync } from 'node:child_process';
 import { closeSync, constants, existsSync, openSync, rmSync, statSync, utimesSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import test, { type TestContext } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { Embedder, VectorCache } from '../../src/embed/embedder.ts';
 import { createStaticEmbedder } from '../../src/embed/static-embedder.ts';
 import { vectorKey } from '../../src/embed/vector-key.ts';
@@ -11,7 +12,7 @@ import { decodeDoc } from '../../src/format/doc-codec.ts';
 import { IngestPool, type IngestPoolOptions } from '../../src/ingest/pool.ts';
 import type { IngestResult } from '../../src/ingest/types.ts';
 import { isCairnError } from '../../src/util/errors.ts';
-import { until } from '../support/cli.ts';
+import { PATIENCE_MS, until } from '../support/cli.ts';
 import { checkLeaks } from '../support/leaks.ts';
 import { makeTree } from './temp-tree.ts';
 
@@ -196,13 +197,37 @@ function setEnvironment(t: TestContext, name: string, value: string): void {
   t.after(() => delete process.env[name]);
 }
 
-test('a worker that never becomes ready is replaced, and its files are indexed by the next one', async (t) => {
+/** The time that watches of threads see passes only by this function: a thread that does start may take as long as it needs. */
+function standingClock(t: TestContext): (ms: number) => void {
+  let now = performance.now();
+  t.mock.method(performance, 'now', () => now);
+  t.mock.timers.enable({ apis: ['setInterval'] });
+  return (ms) => {
+    now += ms;
+    t.mock.timers.tick(ms);
+  };
+}
+
+/** Lets time pass until the thread that stands still is given up. */
+async function giveUpFirst(pool: IngestPool, mark: string, pass: (ms: number) => void): Promise<void> {
+  await until(() => existsSync(mark), 'the first thread stands still');
+  assert.equal(pool.stats.timeouts, 0);
+  for (let i = 0; i < 1000 && pool.stats.started < 2; i++) {
+    pass(1000);
+    await sleep(20);
+  }
+  assert.equal(pool.stats.started, 2);
+}
+
+test('a worker that never becomes ready is replaced, and its files are indexed by the next one', { timeout: PATIENCE_MS }, async (t) => {
   const root = makeTree(t, { 'a.ts': 'export const a = 1;\n', 'b.ts': 'export const b = 1;\n' });
   setEnvironment(t, 'CAIRN_TEST_STUCK_ONCE', join(root, 'mark'));
-  const pool = makePool(t, { workers: 1, workerEntry: STUCK, fileTimeoutMs: 20_000, silenceTimeoutMs: 6_000 });
-  const docs = (await Promise.all(['a.ts', 'b.ts'].map((path) => pool.ingest({ root, path, known: null })))).map(decode);
-  assert.deepEqual(docs.map(({ symbols, source }) => [symbols[0]?.name, source?.note]), [['a', null], ['b', null]], 'parsed, not cut into windows');
-  assert.ok(pool.stats.timeouts >= 1 && pool.stats.started === pool.stats.timeouts + 1, JSON.stringify(pool.stats));
+  const pass = standingClock(t);
+  const pool = makePool(t, { workers: 1, workerEntry: STUCK });
+  const results = Promise.all(['a.ts', 'b.ts'].map((path) => pool.ingest({ root, path, known: null })));
+  await giveUpFirst(pool, join(root, 'mark'), pass);
+  assert.deepEqual((await results).map(decode).map(({ symbols, source }) => [symbols[0]?.name, source?.note]), [['a', null], ['b', null]], 'parsed, not cut into windows');
+  assert.deepEqual([pool.stats.timeouts, pool.stats.started], [1, 2]);
 });
 
 test('workers that never become ready give a typed error, and the pool can be used again', async (t) => {
@@ -212,15 +237,18 @@ test('workers that never become ready give a typed error, and the pool can be us
   assert.deepEqual([pool.stats.timeouts, pool.stats.running + pool.stats.waiting], [3, 0]);
 });
 
-test('a worker that cannot even be ended is left behind: its files go on, and closing does not wait for it', async (t) => {
+test('a worker that cannot even be ended is left behind: its files go on, and closing does not wait for it', { timeout: PATIENCE_MS }, async (t) => {
   const root = makeTree(t, { 'a.ts': 'export const a = 1;\n' });
   const pipe = join(root, 'pipe');
   execFileSync('mkfifo', [pipe]);
   setEnvironment(t, 'CAIRN_TEST_STUCK_ONCE', join(root, 'mark'));
   setEnvironment(t, 'CAIRN_TEST_STUCK_PIPE', pipe);
-  const pool = new IngestPool({ workers: 1, embedder: null, cache: null, workerEntry: STUCK, fileTimeoutMs: 20_000, silenceTimeoutMs: 6_000 });
+  const pass = standingClock(t);
+  const pool = new IngestPool({ workers: 1, embedder: null, cache: null, workerEntry: STUCK });
   try {
-    assert.equal(decode(await pool.ingest({ root, path: 'a.ts', known: null })).symbols[0]?.name, 'a');
+    const result = pool.ingest({ root, path: 'a.ts', known: null });
+    await giveUpFirst(pool, join(root, 'mark'), pass);
+    assert.equal(decode(await result).symbols[0]?.name, 'a');
     await pool.close();
   } finally {
     // Lets the thread go, so that nothing of this test stays. Opened for both, a pipe waits for nobody.
