@@ -71,16 +71,16 @@ export class Sandbox {
   async killDaemon(signal: NodeJS.Signals = 'SIGKILL'): Promise<void> {
     const pid = this.daemonPid();
     assert.ok(pid !== null, 'a daemon is running');
-    process.kill(pid, signal);
+    send(pid, signal);
     await until(() => !isAlive(pid), 'the daemon is gone');
   }
 
   async close(): Promise<void> {
     const pid = this.daemonPid();
     if (pid !== null) {
-      process.kill(pid, 'SIGTERM');
+      send(pid, 'SIGTERM');
       // A drain takes 10 s at most, on a machine that lets it run.
-      await until(() => !isAlive(pid), 'the daemon has stopped', 30_000).catch(() => process.kill(pid, 'SIGKILL'));
+      await until(() => !isAlive(pid), 'the daemon has stopped', 30_000).catch(() => send(pid, 'SIGKILL'));
       await until(() => !isAlive(pid), 'the daemon is gone');
     }
     rmSync(this.dir, { recursive: true, force: true, maxRetries: 5 });
@@ -90,6 +90,15 @@ export class Sandbox {
 /** The environment of the tests without what would lead elsewhere, or is a setting of the person who runs them. */
 export function ownEnvironment(): NodeJS.ProcessEnv {
   return Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith('CAIRN_') && !['XDG_RUNTIME_DIR', 'NODE_TEST_CONTEXT'].includes(name)));
+}
+
+/** One that ended by itself just now is no failure. */
+function send(pid: number, signal: NodeJS.Signals): void {
+  try {
+    process.kill(pid, signal);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error;
+  }
 }
 
 export function isAlive(pid: number): boolean {
