@@ -8,6 +8,10 @@ export { CairnError, isCairnError, type CairnErrorInit, type ErrorCode } from '.
 export { asEpoch, asGeneration, asLsn, asSegmentId, type Epoch, type Generation, type Lsn, type SegmentId } from './util/ids.ts';
 export type { Bitset } from './util/bitset.ts';
 
+// threads
+export { endThread } from './util/end-thread.ts';
+export { startWatchdog } from './util/watchdog.ts';
+
 // storage
 export { Engine, type Deleted, type EngineInit, type EngineMemory, type IndexEntry } from './engine.ts';
 export type { AdoptReport, AdoptRequest } from './import/adopt.ts';
