@@ -139,7 +139,7 @@ export const mutants: readonly Mutant[] = [
   { name: 'a restore swaps without an intent', file: 'src/backup/restoration.ts', from: '      await commitSwap(env, job, intent, lease);\n', to: '', scenario: 'backup, restored' },
   { name: 'a committed restore is not carried through at the start', file: 'src/engine.ts', from: '    engine.#unfinished = await resumeRestores(engine.#env, init.dataDir, init.lease);\n', to: '', scenario: 'backup, restored' },
   { name: 'the intent goes before the swap is durable', file: 'src/backup/swap.ts', from: '  if ((await env.stat(staged)) !== null) {\n', to: '  if ((await env.stat(staged)) !== null) {\n    await env.unlink(join(jobDir, SWAP_FILE));\n    await env.syncDir(jobDir);\n', scenario: 'backup, restored' },
-  { name: 'leftovers of restores are not swept', file: 'src/backup/swap.ts', from: '    if (isLeftover) await discard(env, jobDir);\n', to: '', scenario: 'backup, restored' },
+  { name: 'leftovers of restores are not swept', file: 'src/backup/swap.ts', from: '    if (intent === null && error === null) await discard(env, jobDir);\n', to: '', scenario: 'backup, restored' },
   { name: 'a log file is trimmed before its place in the archive is safe', file: 'src/backup/archive.ts', from: '    await this.#env.syncDir(dir);\n', to: '', scenario: 'backup, archived' },
   { name: 'a log file is trimmed without being archived', file: 'src/wal/wal-files.ts', from: '    await options.beforeRemove?.(file);\n', to: '', scenario: 'backup, archived' },
   { name: 'a renaming without an intent', file: 'src/backup/rename.ts', from: '    await writeFileAtomic(env, dirname(this.#path), basename(this.#path), encodeTextFile(RENAME_WORD, this.intent));\n', to: '', scenario: 'backup, renamed' },
