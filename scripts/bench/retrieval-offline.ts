@@ -28,6 +28,8 @@ export interface OfflineOptions {
   /** Folder that keeps analysed documents between runs; delete it when ingest changes. */
   readonly cache?: string | undefined;
   readonly explain?: boolean | undefined;
+  /** Path patterns; all files if left out. */
+  readonly paths?: readonly string[] | undefined;
 }
 
 export interface OfflineIndex {
@@ -53,9 +55,9 @@ export async function index(directory: string, options: OfflineOptions = {}): Pr
   const snapshot: Snapshot = { lsn: asLsn(1), generation: asGeneration(1), parts: [view], find: () => null, release: () => {} };
   const projectTerms = projectTermsOf(directory);
   const query = (text: string, limit: number, more: OfflineOptions = {}): SearchResult => {
-    const { lexical, without, explain } = { ...options, ...more };
+    const { lexical, without, explain, paths } = { ...options, ...more };
     const vectors = lexical === true ? null : { vector: (embedder as StaticEmbedder).embedText(text), pathVector: (embedder as StaticEmbedder).embedText(pathQueryText(text)) };
-    return search(snapshot, { query: text, projectTerms, limit, without, explain, filters: { codeOnly: true } }, vectors);
+    return search(snapshot, { query: text, projectTerms, limit, without, explain, filters: { codeOnly: true, ...(paths === undefined ? {} : { paths }) } }, vectors);
   };
   return {
     stats: { chunks: memtable.chunkCount, files: memtable.docCount },

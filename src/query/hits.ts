@@ -1,16 +1,15 @@
-/** From scored candidates to hits: order of files, best chunk of each, further chunks at a fraction of the score. */
+/** From scored candidates to hits: order of files, the best chunk of each (passages.ts), further chunks at a fraction of the score. */
 import { sidePenalty } from '../text/index.ts';
 import { lanesOf, type Candidate, type CandidateList } from './candidates.ts';
+import { rankPassages, type PassageContext } from './passages.ts';
 import type { QueryPlan } from './query-plan.ts';
 import type { Scratch } from './scratch.ts';
 import type { PartQuery } from './statistics.ts';
 import type { SearchHit } from './types.ts';
-import { CHUNK_VECTOR_WEIGHT, FEATURES, FURTHER_CHUNK, RARE_WORD, STEM_SHARE, type WeightSet } from './weights.ts';
+import { FEATURES, FURTHER_CHUNK, RARE_WORD, STEM_SHARE, type WeightSet } from './weights.ts';
 
-export interface RankContext {
-  readonly plan: QueryPlan;
+export interface RankContext extends PassageContext {
   readonly weights: WeightSet;
-  readonly scratch: Scratch;
   /** The query is one word that few files hold (weights.ts, RARE_WORD). */
   readonly isRareWord: boolean;
   readonly limit: number;
@@ -37,7 +36,7 @@ export function rankHits(list: CandidateList, context: RankContext): SearchHit[]
   const total = Object.values(context.weights).reduce((a, b) => a + b, 0);
   const files = list.items.map((candidate) => scoreFile(candidate, context, weights, total));
   files.sort((a, b) => b.score - a.score || compareKeys(keyOf(a), keyOf(b)));
-  const chunks = files.slice(0, context.limit).flatMap((file) => chunksOf(file, context.scratch));
+  const chunks = files.slice(0, context.limit).flatMap((file) => chunksOf(file, context));
   chunks.sort((a, b) => b.score - a.score || compareKeys(keyOf(a.file), keyOf(b.file)) || a.startLine - b.startLine);
   return chunks.slice(0, context.limit).map((entry) => toHit(entry, context));
 }
@@ -76,17 +75,11 @@ function holdsFirstWord({ query, local }: Candidate, { chunkMasks }: Scratch): b
   return false;
 }
 
-/** The chunk that defines the name asked for, else the best by text and vector together; then others by the same measure. */
-function chunksOf(file: RankedFile, scratch: Scratch): RankedChunk[] {
+/** The best chunk has the file's score; others a fraction of it. */
+function chunksOf(file: RankedFile, context: RankContext): RankedChunk[] {
   const { candidate, score, plainScore } = file;
   const { part } = candidate.query;
-  const value = chunkValue(candidate, scratch);
-  const first = definingChunk(candidate) ?? bestChunk(candidate, value);
-  const others: number[] = [];
-  for (let chunk = part.chunkStart(candidate.local); chunk < part.chunkStart(candidate.local + 1); chunk++) {
-    if (chunk !== first && (scratch.chunkScores[candidate.query.chunkBase + chunk] as number) > 0) others.push(chunk);
-  }
-  others.sort((a, b) => value(b) - value(a) || a - b);
+  const { first, others, value } = rankPassages(candidate, context);
   const top = Math.max(value(first), others.length > 0 ? value(others[0] as number) : 0) || 1;
   const entry = (chunk: number, s: number): RankedChunk => ({ file, chunk, startLine: part.chunk(chunk).startLine, score: s });
   let factor = 1;
@@ -95,35 +88,6 @@ function chunksOf(file: RankedFile, scratch: Scratch): RankedChunk[] {
     return entry(chunk, plainScore * factor * Math.min(1, value(chunk) / top));
   });
   return [entry(first, score), ...further];
-}
-
-/** Value of a chunk among those of its file: BM25 and cosine, each relative to the file's best. */
-function chunkValue({ query, local, bestText, bestVector, cosines }: Candidate, scratch: Scratch): (chunk: number) => number {
-  const from = query.part.chunkStart(local);
-  const text = (chunk: number): number => scratch.chunkScores[query.chunkBase + chunk] as number;
-  const topText = bestText >= 0 ? text(bestText) : 0;
-  const cosine = (chunk: number): number => scratch.cosines[cosines + chunk - from] as number;
-  const topVector = bestVector >= 0 ? cosine(bestVector) : 0;
-  return (chunk) => (topText > 0 ? text(chunk) / topText : 0) + (topVector > 0 ? CHUNK_VECTOR_WEIGHT * (cosine(chunk) / topVector) : 0);
-}
-function definingChunk({ query, local, nameSymbol }: Candidate): number | null {
-  if (nameSymbol < 0) return null;
-  const { part, scope } = query;
-  const { startLine } = part.symbol(nameSymbol);
-  for (let chunk = part.chunkStart(local); chunk < part.chunkStart(local + 1); chunk++) {
-    const row = part.chunk(chunk);
-    if (row.startLine <= startLine && startLine <= row.endLine && scope.chunks?.has(chunk) !== false) return chunk;
-  }
-  return null;
-}
-
-/** Every candidate has a chunk in scope; of equal ones the first, which stands in for a file that was found by its name alone. */
-function bestChunk({ query, local }: Candidate, value: (chunk: number) => number): number {
-  let best = -1;
-  for (let chunk = query.part.chunkStart(local); chunk < query.part.chunkStart(local + 1); chunk++) {
-    if (query.scope.chunks?.has(chunk) !== false && (best < 0 || value(chunk) > value(best))) best = chunk;
-  }
-  return best;
 }
 
 function toHit({ file, chunk, score }: RankedChunk, { weights, explain }: RankContext): SearchHit {

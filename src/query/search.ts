@@ -35,10 +35,10 @@ export function search(snapshot: Snapshot, request: SearchRequest, query: QueryV
     const prepared = used.has('semantic') && vectors !== null ? prepareVectors(vectors) : null;
     const weights = chooseWeights(prepared, used);
     const context = { parts, scratch, used, weights, vectors: prepared, limit: request.limit };
-    const { list, final, isRareWord } = gather(plan, context, signal);
+    const { list, final, totalMass, isRareWord } = gather(plan, context, signal);
     requireNotCancelled(signal, 'the search');
     if (isNoise(list, scratch)) return { hits: [], lanes: lanes.map(withoutAnswer), candidates: 0 };
-    const hits = rankHits(list, { plan: final, weights, scratch, isRareWord, limit: request.limit, explain: request.explain === true });
+    const hits = rankHits(list, { plan: final, totalMass, weights, scratch, isRareWord, limit: request.limit, explain: request.explain === true });
     return { hits, lanes, candidates: list.items.length };
   });
 }
@@ -55,7 +55,7 @@ interface SearchContext {
 }
 
 /** Scores terms, gathers the candidates of all lanes and computes their features. */
-function gather(asked: QueryPlan, context: SearchContext, signal: AbortSignal | undefined): { list: CandidateList; final: QueryPlan; isRareWord: boolean } {
+function gather(asked: QueryPlan, context: SearchContext, signal: AbortSignal | undefined): { list: CandidateList; final: QueryPlan; totalMass: number; isRareWord: boolean } {
   const { parts, scratch, used, vectors } = context;
   const totals = sumTotals(parts);
   const { plan, terms } = lookUpTerms(asked, context, totals);
@@ -77,9 +77,10 @@ function gather(asked: QueryPlan, context: SearchContext, signal: AbortSignal | 
     countPairs(list, parts, scratch, plan.pairs);
   }
   if (vectors !== null) addNearest(list, parts, scratch, vectors);
-  computeFeatures(list, { plan, masses, totalMass: masses.reduce((a, b) => a + b, 0), scratch, vectors });
+  const totalMass = masses.reduce((a, b) => a + b, 0);
+  computeFeatures(list, { plan, masses, totalMass, scratch, vectors });
   const holders = terms[0]?.docFrequency ?? 0;
-  return { list, final: plan, isRareWord: used.has('lexical') && plan.isSingleWord && holders > 0 && holders <= RARE_WORD.files };
+  return { list, final: plan, totalMass, isRareWord: used.has('lexical') && plan.isSingleWord && holders > 0 && holders <= RARE_WORD.files };
 }
 
 /** Statistics of all terms; of a long query the rarest terms that exist are kept. */

@@ -64,8 +64,11 @@ export const FURTHER_CHUNK = { factor: 0.3, count: 4 } as const;
 /** What a name counts that is a capitalised word of a sentence: "Media type handling" rarely means a type `Media`. */
 export const CAPITALISED_WORD = 0.5;
 
-/** Within a file the words decide which chunk is shown; the cosine, at half the weight, decides among similar ones. */
-export const CHUNK_VECTOR_WEIGHT = 0.5;
+/**
+ * Which chunk of a file is shown. The words decide as far as some chunk holds them (share of their idf mass, to the power);
+ * a chunk that declares a name made of them counts up to `name`, the definition of a name in the query `definition` more.
+ */
+export const PASSAGE = { text: 0.3, textWhereCovered: 1, coverPower: 4, vector: 0.5, name: 1, definition: 0.2 } as const;
 
 /** A file idf below this makes common words worthless; a word that no file has counts this much, plus one. */
 export const FILE_IDF = { floor: 0.3, absent: 1.3 } as const;

@@ -14,6 +14,26 @@ test('[6.7] the definition of a symbol ranks before files that mention it more o
   assert.equal(first?.symbol?.name, 'RetryPolicy');
 });
 
+test('a name in a sentence does not decide which part of a file is shown: what is said of it does', () => {
+  const client = [
+    'export class HttpClient {', '  readonly base: string;', '  readonly headers: Map<string, string>;', '', '}', '',
+    'function parseUrl(text: string): Url {', '  return new Url(text);', '}', '',
+    'function followRedirect(response: Response): Request {', '  return requestFor(response.headers.get("location"));', '}',
+  ].join('\n');
+  const users = Object.fromEntries(Array.from({ length: 12 }, (_, i) => [`src/users/u${i}.ts`, 'import { HttpClient } from "../client.ts";\nconst http = new HttpClient(client);']));
+  const snapshot = corpus({ ...users, 'src/client.ts': client, 'src/url.ts': 'export class Url {}' });
+  const shown = (query: string): string | undefined => hitsOf(snapshot, query).find(({ key }) => key === 'src/client.ts')?.text.split('\n')[0];
+  assert.match(shown('how does HttpClient follow redirects') ?? '', /followRedirect/);
+  assert.match(shown('HttpClient') ?? '', /class HttpClient/);
+  assert.match(shown('HttpClient class') ?? '', /class HttpClient/);
+  assert.match(shown('HttpClient headers') ?? '', /class HttpClient/);
+});
+
+test('the part that declares a name made of the words stands above one that repeats them', () => {
+  const snapshot = corpus({ 'src/cookies.ts': 'function load() {\n  build(); cookie; header; cookie; header; cookie; header;\n}\n\nfunction buildCookieHeader() {\n  return [...jar].map(text).join(sep);\n}' });
+  assert.match(hitsOf(snapshot, 'build the header of a cookie for a request')[0]?.text ?? '', /buildCookieHeader/);
+});
+
 test('[6.7] an exact definition ranks first even when it lies in a test or an example', () => {
   const snapshot = corpus({ 'src/a.ts': MENTIONS, 'src/b.ts': MENTIONS, 'test/helpers/fake.ts': 'export class RetryPolicy {}' });
   assert.equal(filesOf(snapshot, 'RetryPolicy')[0], 'test/helpers/fake.ts');
