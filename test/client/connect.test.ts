@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { chmodSync, chownSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, renameSync, rmSync, statSync, symlinkSync, utimesSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { hostname, tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { test } from 'node:test';
 import type { TestContext } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -19,7 +19,8 @@ import { FakeDaemon, WireError, never } from './fake-daemon.ts';
 checkLeaks();
 
 const entry = fileURLToPath(new URL('daemon-process.ts', import.meta.url));
-const baseEnv = { PATH: process.env['PATH'] };
+/** Where the name of the temp directory is long, sockets lie in a place of their own in it: for both sides the same. */
+const baseEnv = Object.fromEntries(['PATH', 'TMPDIR'].flatMap((name) => (process.env[name] === undefined ? [] : [[name, process.env[name]]])));
 
 /** Why no file of another user can be made here, or false. Being root is not enough everywhere: a container may know no other user. */
 function withoutOthers(): string | false {
@@ -115,7 +116,7 @@ test('[C.15] the daemon gets of its first client what it needs, and nothing else
   });
   const client = await connect(options);
   client.close();
-  const { execPath, CAIRN_DATA_DIR: given, PATH: path, ...rest } = JSON.parse(readFileSync(join(dataDir, 'environments'), 'utf8')) as Record<string, string>;
+  const { execPath, CAIRN_DATA_DIR: given, PATH: path, TMPDIR: _, ...rest } = JSON.parse(readFileSync(join(dataDir, 'environments'), 'utf8')) as Record<string, string>;
   assert.deepEqual([execPath, given, path], [process.execPath, dataDir, process.env['PATH']]);
   assert.deepEqual(rest, {
     HOME: '/home/me', LC_ALL: 'C.UTF-8', XDG_CONFIG_HOME: '/home/me/.config', CAIRN_LOG_LEVEL: 'warn', CAIRN_FAKE_MODE: 'serve',
@@ -184,6 +185,7 @@ test('[C.2] [C.4] a socket where somebody else could have put one gets neither t
   mkdirSync(run, { mode: 0o700 });
   writeFileSync(join(run, 'token'), 'a'.repeat(64), { mode: 0o600 });
   const { socket } = resolveEndpoint({}, dataDir);
+  if (dirname(socket) !== run) return t.skip('the temp directory has too long a name for a socket in it');
   const heard: string[] = [];
   const squatter = createServer((peer) => void peer.on('error', () => undefined).on('data', (data) => heard.push(data.toString())));
   await new Promise<void>((resolve) => squatter.listen(socket, resolve));
