@@ -5,7 +5,7 @@ import fc from 'fast-check';
 import { grep, MAX_ANSWER_CHARS, REGEX_TURNS, type GrepRequest, type GrepResult } from '../../src/query/grep.ts';
 import { compilePattern } from '../../src/query/line-pattern.ts';
 import type { Snapshot } from '../../src/index/snapshot.ts';
-import { until } from '../support/cli.ts';
+import { PATIENCE_MS, until } from '../support/cli.ts';
 import { checkLeaks } from '../support/leaks.ts';
 import { testSeed } from '../support/random-docs.ts';
 import { SimplePart, snapshotOf } from '../support/simple-part.ts';
@@ -132,7 +132,7 @@ test('[6.7] [C.10] a runaway regex can be cancelled, and an aborted signal ends 
   const snapshot = corpus({ 'long.ts': `${'a'.repeat(5000)}!` });
   const abort = new AbortController();
   const before = process.cpuUsage().user;
-  const pending = run(snapshot, '(a+)+$', { isRegex: true }, abort.signal);
+  const pending = run(snapshot, '(a+)+$', { isRegex: true, timeBudgetMs: PATIENCE_MS }, abort.signal);
   // So much takes no start of a thread: it is at the expression.
   await until(() => process.cpuUsage().user - before > 500_000, 'the expression runs');
   abort.abort();
