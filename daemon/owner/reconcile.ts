@@ -73,19 +73,23 @@ export async function reconcile(port: ReconcilePort): Promise<WalkReport> {
 
 const PARALLEL_STATS = 16;
 
-/** Rows that the crawl did not name and that can be reached, or certainly do not exist. Ingest looks at each again. */
+/** Rows that the crawl did not name and that can be reached, or certainly do not exist, in their order. Ingest looks at each again. */
 async function reallyGone(root: string, paths: readonly string[], unreadable: Map<string, string>): Promise<string[]> {
-  const gone: string[] = [];
+  const reasons = new Array<string | null>(paths.length);
   let next = 0;
   const worker = async (): Promise<void> => {
-    for (let path = paths[next++]; path !== undefined; path = paths[next++]) {
-      const error = await lstat(join(root, path)).then(() => null, (reason: NodeJS.ErrnoException) => reason);
-      if (error === null || error.code === 'ENOENT' || error.code === 'ENOTDIR') gone.push(path);
-      else unreadable.set(path, error.code ?? error.message);
+    for (let i = next++; i < paths.length; i = next++) {
+      const error = await lstat(join(root, paths[i] as string)).then(() => null, (reason: NodeJS.ErrnoException) => reason);
+      const isKnown = error === null || error.code === 'ENOENT' || error.code === 'ENOTDIR';
+      reasons[i] = isKnown ? null : error.code ?? error.message;
     }
   };
   await Promise.all(Array.from({ length: PARALLEL_STATS }, worker));
-  return gone;
+  return paths.filter((path, i) => {
+    const reason = reasons[i] ?? null;
+    if (reason !== null) unreadable.set(path, reason);
+    return reason === null;
+  });
 }
 
 export function detached(root: string, what: string): CairnError {
