@@ -114,7 +114,10 @@ export class CodeIndexOwner implements IndexOwner {
     if (this.index.version > this.index.durableVersion) this.#persister.committed(); // batches that recovery replayed
     if (this.#follower === null) return;
     this.#firstPass = this.#catchUp(this.#follower);
-    this.#firstPass.catch((error: unknown) => this.#services.log.warn('index.catch-up-failed', { index: this.name, error }));
+    this.#firstPass.catch((error: unknown) => {
+      // Cancelled: closed before the first walk had ended.
+      if (!isCairnError(error, 'CANCELLED')) this.#services.log.warn('index.catch-up-failed', { index: this.name, error });
+    });
   }
 
   status(): OwnerStatus {

@@ -47,6 +47,13 @@ test('[6.18] an index is found by its name, by any path in its tree, and by the 
   ]);
 });
 
+test('an index that is closed before its first walk has ended is no failure to warn of', async (t) => {
+  const { daemon, running, owners } = await started(t);
+  await owners.create({ root: treeAt(daemon, 'tree') });
+  await running.stop();
+  assert.deepEqual(running.logged.filter(({ event }) => event.endsWith('failed')), []);
+});
+
 test('bad roots and taken names are refused with the reason', async (t) => {
   const { daemon, owners } = await started(t);
   daemon.write('a.ts');
