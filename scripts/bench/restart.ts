@@ -1,8 +1,10 @@
 // Warm restart of a real daemon: process start to first answer, and the embedder calls after it has looked at the whole tree.
-// Half of the rounds end with a drain, half with kill -9.
-// Usage: node scripts/bench/restart.ts --root DIR [--rounds 10] [--data-dir DIR (kept)] [--json]   (after npm run build)
+// Half of the rounds end with a drain, half with kill -9. They begin when the merges that follow a first build have ended, as they have
+// for any index that is a minute old; with --fresh-segments at once.
+// Usage: node scripts/bench/restart.ts --root DIR [--rounds 10] [--fresh-segments] [--data-dir DIR (kept)] [--json]   (after npm run build)
 import { resolve } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
+import type { CairnClient } from '../../client/index.ts';
 import { isAlive } from '../../test/support/cli.ts';
 import { BenchDaemon, option, percentile, report, required, round } from './support.ts';
 
@@ -10,11 +12,14 @@ const root = resolve(required('root'));
 const rounds = Number(option('rounds') ?? 10);
 const query = 'where is the configuration read';
 
+const QUIET_LOOKS = 100;
+
 const daemon = new BenchDaemon();
 try {
   let client = await daemon.connect();
   const run = await client.openIndex({ root, wait: true }, { timeoutMs: 3_600_000 });
   await client.flushIndex({ index: run.index });
+  const segments = await mergedSegments(client, run.index);
   const times: Record<'drained' | 'killed', number[]> = { drained: [], killed: [] };
   const caughtUp: number[] = [];
   let embedderCalls = 0;
@@ -43,6 +48,7 @@ try {
     root,
     files: run.files,
     chunks: run.chunks,
+    segments,
     rounds,
     firstAnswerMs: { afterDrain: figures(times.drained), afterKill: figures(times.killed) },
     caughtUpMs: figures(caughtUp),
@@ -53,4 +59,17 @@ try {
   client.close();
 } finally {
   await daemon.close();
+}
+
+/** Number of segments, once it has been the same for ten seconds: a merge of them all takes a few. */
+async function mergedSegments(client: CairnClient, index: string): Promise<number> {
+  let count = -1;
+  for (let same = 0; same < QUIET_LOOKS; same++) {
+    const { segments } = await client.inspectIndex({ index });
+    if (segments.length !== count) same = 0;
+    count = segments.length;
+    if (process.argv.includes('--fresh-segments')) break;
+    await delay(100);
+  }
+  return count;
 }
