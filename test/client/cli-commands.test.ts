@@ -249,10 +249,11 @@ test('[0.25] flush, verify and delete say what they did', async (t) => {
   fake.answer('index/verify', () => answer);
   const degraded = await run(['verify', 'pebble']);
   assert.equal(degraded.code, 3, 'what is recorded as lost is no good news');
-  assert.match(degraded.stdout, /^pebble: degraded, no damage in what is there, 3 files, .*\n  seg-1\.cairn: 2 documents are lost\n  a reason\nPut back what is lost .*cairn repair pebble\n$/);
+  assert.match(degraded.stdout, /^pebble: degraded, no damage in what is there, 3 files, .*\n  seg-1\.cairn: 2 documents are lost\n  a reason\nPut back what is lost .*cairn repair pebble\nThe blocks .*cairn verify --deep pebble\n$/);
   assert.equal((await run(['verify', 'pebble', '--json'])).code, 3);
   fake.answer('index/verify', () => ({ ...answer, losses: [], state: 'ready', reasons: [] }));
-  assert.deepEqual(await run(['verify', 'pebble']).then(({ code, stdout }) => [code, stdout]), [0, 'pebble: no damage, 3 files, 2.0 KiB, 5.0 ms\n']);
+  assert.deepEqual(await run(['verify', 'pebble']).then(({ code, stdout }) => [code, stdout]), [0, 'pebble: no damage, 3 files, 2.0 KiB, 5.0 ms\nThe blocks of its segments were not read. To check them too: cairn verify --deep pebble\n']);
+  assert.equal((await run(['verify', '--deep', 'pebble'])).stdout, 'pebble: no damage, 3 files, 2.0 KiB, 5.0 ms\n');
   fake.answer('index/delete', ({ params }) => ({ index: 'pebble', purged: params['purge'] === true, keptAt: params['purge'] === true ? null : '/d/kept' }));
   assert.match((await run(['delete', 'pebble'])).stdout, /kept at \/d\/kept/);
   assert.equal((await run(['delete', 'pebble', '--purge', '--yes'])).stdout, 'pebble: deleted\n');

@@ -78,6 +78,7 @@ export async function verifyCommand(io: Io, target: string | undefined, options:
       if (!isWhole) for (const line of new Set([...losses.map(({ what }) => what), ...(result.reasons ?? [])])) io.stdout.write(`  ${oneLine(line)}\n`);
       if (!result.ok) io.stdout.write(`Mend it with: cairn repair ${oneLine(result.index)}\n`);
       else if (losses.length > 0) io.stdout.write(`Put back what is lost (index its tree, add the records again, or restore a backup), or give it up with: cairn repair ${oneLine(result.index)}\n`);
+      if (result.ok && options.deep !== true) io.stdout.write(`The blocks of its segments were not read. To check them too: cairn verify --deep ${oneLine(result.index)}\n`);
     }
     return result.ok && isWhole ? EXIT.ok : EXIT.damaged;
   });
