@@ -3,8 +3,7 @@
 // CONDITION is a file of scripts/conditions: the same tests on a machine that is slower, faster or less steady. A test that fails there
 // depends on time or order, and will fail elsewhere one day.
 import { spawnSync } from 'node:child_process';
-import { globSync } from 'node:fs';
-import { realpathSync, statSync } from 'node:fs';
+import { globSync, realpathSync, statSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { parseArgs } from 'node:util';

@@ -99,6 +99,12 @@ test('a tree that was emptied while we knew its directory is empty', async (t) =
   assert.deepEqual((await report).gone, ['a', 'b']);
 });
 
+test('what is gone is reported in the order of the table, whatever order the disk answers in', async (t) => {
+  const rows = Array.from({ length: 500 }, (_, i) => `d${i % 7}/f${i}`);
+  const { report } = await walk(t, { rows, crawled: [], identities: ['1', '1'], indexedIdentity: '1' });
+  assert.deepEqual((await report).gone, rows);
+});
+
 test('a crawl that fails midway reports nothing as gone', async (t) => {
   const { report, changed } = await walk(t, { rows: ['a', 'b'], crawled: ['a', 'new'], crawlError: new Error('EIO') });
   await assert.rejects(report, /EIO/);
