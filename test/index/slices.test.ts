@@ -22,7 +22,8 @@ test('a long batch gives the event loop its turns and becomes visible as a whole
   setImmediate(eachTurn);
   await index.commit({ puts, deletes: [] });
   committing = false;
-  assert.ok(turns >= puts.length, `${turns} turns`);
+  // One after each document that was checked and one after each that was applied; either alone, and the write of the log, stay below this.
+  assert.ok(turns > 1.5 * puts.length, `${turns} turns`);
   assert.deepEqual([...seen].filter((docs) => docs !== 0 && docs !== 400), []);
   assert.equal(index.stats().docs, 400);
 });
