@@ -12,6 +12,7 @@ import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync }
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
+import { sideKinds } from '../../src/text/index.ts';
 import { index, type OfflineIndex } from './retrieval-offline.ts';
 
 interface Question {
@@ -49,7 +50,6 @@ const COMMENT = /^\s*(\/\/|\/\*|\*|#|--|;;)/;
 const MARKS = /^\s*(?:\/\/[/!]?|\/\*\*?|\*\/|\*|#+|--+ ?\|?|;;+|[rRuU]?"""|''')\s?/;
 /** Not a sentence about what the function does. */
 const NO_QUESTION = /[{}<>=;\\@]|https?:|TODO|FIXME|copyright|license|eslint|noqa|pragma/i;
-const SIDE = /(^|\/)(tests?|specs?|examples?|docs?|benchmarks?|vendor|third_party)(\/|$)|[._-](test|spec)\./i;
 
 const rows: { repo: string; questions: number; away: number; kept: number; named: number }[] = [];
 for (const repo of readdirSync(args.trees).sort()) {
@@ -94,7 +94,7 @@ function draw({ snapshot }: OfflineIndex, directory: string): Drawn {
   for (const { part } of snapshot.parts) {
     for (let doc = 0; doc < part.docCount; doc++) {
       const key = part.docKey(doc);
-      if (SIDE.test(key) || part.chunkStart(doc + 1) - part.chunkStart(doc) < MIN_CHUNKS) continue;
+      if (sideKinds(key).length > 0 || part.chunkStart(doc + 1) - part.chunkStart(doc) < MIN_CHUNKS) continue;
       const lines = readFileSync(join(directory, key), 'utf8').split('\n');
       for (let id = part.symbolStart(doc); id < part.symbolStart(doc + 1); id++) {
         const { name, kind, startLine, endLine } = part.symbol(id);
