@@ -100,7 +100,7 @@ test('a tree that was emptied while we knew its directory is empty', async (t) =
 });
 
 test('what is gone is reported in the order of the table, whatever order the disk answers in', async (t) => {
-  const rows = Array.from({ length: 500 }, (_, i) => `d${i % 7}/f${i}`);
+  const rows = Array.from({ length: 5000 }, (_, i) => `d${i % 7}/f${i}`);
   const { report } = await walk(t, { rows, crawled: [], identities: ['1', '1'], indexedIdentity: '1' });
   assert.deepEqual((await report).gone, rows);
 });
